@@ -1,0 +1,1 @@
+"""Owns the models: text or pixels in, vectors out."""

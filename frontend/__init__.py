@@ -1,0 +1,1 @@
+"""The web UI: talks REST through viewfinder.client only."""

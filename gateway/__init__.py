@@ -1,0 +1,1 @@
+"""The only public door: REST in, gRPC out. Owns no data."""

@@ -1,0 +1,1 @@
+"""Serves bytes: originals and cached renditions."""

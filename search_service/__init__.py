@@ -1,0 +1,1 @@
+"""Owns the vector index."""

@@ -1,0 +1,310 @@
+"""Every error Viewfinder reports: what was wrong, with which value, and what is allowed.
+
+An error knows its stable `code`, its HTTP status and the name of its gRPC status; it crosses both
+borders (see rpc.py and the gateway) and arrives as the same class with the same fields. Not frozen:
+Python itself writes to a raised exception (contextlib sets its traceback).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+
+@dataclass(eq=False)
+class ViewfinderError(Exception):
+    """Base of all errors that may reach a user."""
+
+    code: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+    grpc_status: ClassVar[str] = "INTERNAL"
+    title: ClassVar[str] = "Something went wrong on our side"
+    template: ClassVar[str] = "Internal error"
+
+    @property
+    def message(self) -> str:
+        """One or two sentences for people."""
+        return self.template.format(**self.field_values())
+
+    def field_values(self) -> dict[str, object]:
+        """The fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def fields_json(self) -> str:
+        """The fields as a JSON object, for the wire."""
+        return json.dumps(self.field_values())
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(eq=False)
+class InternalError(ViewfinderError):
+    """Something nobody foresaw. The log has it under the request id."""
+
+    request_id: str = ""
+    template: ClassVar[str] = "Internal error; the log has it under request id {request_id}"
+
+
+@dataclass(eq=False)
+class InvalidRequest(ViewfinderError):
+    """A value that is not allowed."""
+
+    field: str
+    value: str
+    allowed: str
+    code: ClassVar[str] = "invalid_request"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "A value is not allowed"
+    template: ClassVar[str] = "{field} is {value}; allowed: {allowed}"
+
+
+@dataclass(eq=False)
+class UnknownFilterKey(ViewfinderError):
+    """A filter on something that is not indexed."""
+
+    key: str
+    allowed: str
+    code: ClassVar[str] = "unknown_filter_key"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "Unknown filter key"
+    template: ClassVar[str] = "Unknown filter key {key!r}; allowed: {allowed}"
+
+
+@dataclass(eq=False)
+class ImageNotFound(ViewfinderError):
+    """No such picture."""
+
+    image_id: str
+    code: ClassVar[str] = "image_not_found"
+    http_status: ClassVar[int] = 404
+    grpc_status: ClassVar[str] = "NOT_FOUND"
+    title: ClassVar[str] = "No such picture"
+    template: ClassVar[str] = "There is no picture with id {image_id}"
+
+
+@dataclass(eq=False)
+class ImageNotIndexed(ViewfinderError):
+    """The picture is known, but has no vector (yet)."""
+
+    image_id: str
+    state: str
+    code: ClassVar[str] = "image_not_indexed"
+    http_status: ClassVar[int] = 409
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "The picture is not searchable yet"
+    template: ClassVar[str] = "Picture {image_id} has no vector in the index; its state is {state}"
+
+
+@dataclass(eq=False)
+class JobNotFound(ViewfinderError):
+    """No such job."""
+
+    job_id: str
+    code: ClassVar[str] = "job_not_found"
+    http_status: ClassVar[int] = 404
+    grpc_status: ClassVar[str] = "NOT_FOUND"
+    title: ClassVar[str] = "No such job"
+    template: ClassVar[str] = "There is no job with id {job_id}"
+
+
+@dataclass(eq=False)
+class EmptyFile(ViewfinderError):
+    """A file of zero bytes."""
+
+    file_name: str
+    code: ClassVar[str] = "empty_file"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The file is empty"
+    template: ClassVar[str] = "{file_name!r} has no bytes"
+
+
+@dataclass(eq=False)
+class UnsupportedMediaType(ViewfinderError):
+    """The content is not of a type that Viewfinder reads, whatever the name says."""
+
+    file_name: str
+    found: str
+    allowed: str
+    code: ClassVar[str] = "unsupported_media_type"
+    http_status: ClassVar[int] = 415
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "Not a picture we can read"
+    template: ClassVar[str] = "{file_name!r} contains {found}; allowed: {allowed}"
+
+
+@dataclass(eq=False)
+class BrokenImage(ViewfinderError):
+    """The content claims to be a picture but cannot be decoded."""
+
+    file_name: str
+    reason: str
+    code: ClassVar[str] = "broken_image"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The picture is broken"
+    template: ClassVar[str] = "{file_name!r} cannot be read: {reason}"
+
+
+@dataclass(eq=False)
+class FileTooLarge(ViewfinderError):
+    """More bytes than allowed."""
+
+    size_bytes: int
+    limit_bytes: int
+    code: ClassVar[str] = "file_too_large"
+    http_status: ClassVar[int] = 413
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The file is too large"
+    template: ClassVar[str] = "The file has at least {size_bytes} bytes; allowed: {limit_bytes}"
+
+
+@dataclass(eq=False)
+class ImageTooLarge(ViewfinderError):
+    """More pixels than allowed, by the header, before anything is decoded."""
+
+    width: int
+    height: int
+    limit_pixels: int
+    code: ClassVar[str] = "image_too_large"
+    http_status: ClassVar[int] = 413
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The picture has too many pixels"
+    template: ClassVar[str] = (
+        "The picture is {width} x {height} pixels; allowed: {limit_pixels} pixels in all"
+    )
+
+
+@dataclass(eq=False)
+class MetadataTooLarge(ViewfinderError):
+    """Tags, metadata or the picture's own header data beyond the limit."""
+
+    what: str
+    size: int
+    limit: int
+    code: ClassVar[str] = "metadata_too_large"
+    http_status: ClassVar[int] = 413
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "Too much metadata"
+    template: ClassVar[str] = "{what}: {size}; allowed: {limit}"
+
+
+@dataclass(eq=False)
+class RangeNotSatisfiable(ViewfinderError):
+    """A byte range outside of the content."""
+
+    offset: int
+    size_bytes: int
+    code: ClassVar[str] = "range_not_satisfiable"
+    http_status: ClassVar[int] = 416
+    grpc_status: ClassVar[str] = "OUT_OF_RANGE"
+    title: ClassVar[str] = "Range not satisfiable"
+    template: ClassVar[str] = (
+        "The range starts at byte {offset}; the content has {size_bytes} bytes"
+    )
+
+
+@dataclass(eq=False)
+class EncoderMismatch(ViewfinderError):
+    """Vectors of two encoders cannot be compared."""
+
+    index_encoder: str
+    offered_encoder: str
+    code: ClassVar[str] = "encoder_mismatch"
+    http_status: ClassVar[int] = 409
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "The index was built by another encoder"
+    template: ClassVar[str] = (
+        "The index holds vectors of {index_encoder}, offered were vectors of {offered_encoder};"
+        " start with the encoder of the index, or with an empty index"
+    )
+
+
+@dataclass(eq=False)
+class StorageFull(ViewfinderError):
+    """Nothing can be stored: the disk is full or not writable. What was stored before is safe."""
+
+    where: str
+    reason: str
+    code: ClassVar[str] = "storage_full"
+    http_status: ClassVar[int] = 507
+    grpc_status: ClassVar[str] = "RESOURCE_EXHAUSTED"
+    title: ClassVar[str] = "Storage cannot be written"
+    template: ClassVar[str] = "Cannot write to {where}: {reason}; free some space and try again"
+
+
+@dataclass(eq=False)
+class Overloaded(ViewfinderError):
+    """More work than can be taken on."""
+
+    what: str
+    retry_after_s: int
+    code: ClassVar[str] = "overloaded"
+    http_status: ClassVar[int] = 429
+    grpc_status: ClassVar[str] = "RESOURCE_EXHAUSTED"
+    title: ClassVar[str] = "Too many requests"
+    template: ClassVar[str] = "{what} is busy; try again in {retry_after_s} s"
+
+
+@dataclass(eq=False)
+class Unauthorized(ViewfinderError):
+    """No API key, or a wrong one."""
+
+    code: ClassVar[str] = "unauthorized"
+    http_status: ClassVar[int] = 401
+    grpc_status: ClassVar[str] = "UNAUTHENTICATED"
+    title: ClassVar[str] = "An API key is needed"
+    template: ClassVar[str] = "Send the API key in the header X-API-Key"
+
+
+@dataclass(eq=False)
+class ServiceUnavailable(ViewfinderError):
+    """A part that is needed does not answer."""
+
+    service: str
+    reason: str = "it does not answer"
+    code: ClassVar[str] = "service_unavailable"
+    http_status: ClassVar[int] = 503
+    grpc_status: ClassVar[str] = "UNAVAILABLE"
+    title: ClassVar[str] = "A part of Viewfinder is away"
+    template: ClassVar[str] = (
+        "{service} is unavailable: {reason}; it is probably restarting, try again"
+    )
+
+
+@dataclass(eq=False)
+class DeadlineExceeded(ViewfinderError):
+    """The work did not end within the request's time."""
+
+    service: str
+    code: ClassVar[str] = "deadline_exceeded"
+    http_status: ClassVar[int] = 504
+    grpc_status: ClassVar[str] = "DEADLINE_EXCEEDED"
+    title: ClassVar[str] = "It took too long"
+    template: ClassVar[str] = "{service} did not answer in time"
+
+
+def _all_errors(base: type[ViewfinderError]) -> list[type[ViewfinderError]]:
+    return [base, *(leaf for child in base.__subclasses__() for leaf in _all_errors(child))]
+
+
+def error_class(code: str) -> type[ViewfinderError] | None:
+    """The class with this stable code, or None."""
+    return next((cls for cls in _all_errors(InternalError) if cls.code == code), None) or next(
+        (cls for cls in _all_errors(ViewfinderError) if cls.code == code), None
+    )
+
+
+def rebuild(code: str, fields_json: str) -> ViewfinderError | None:
+    """The error that crossed a border as (code, fields), or None when it cannot be made again."""
+    cls = error_class(code)
+    if cls is None:
+        return None
+    try:
+        return cls(**json.loads(fields_json))
+    except (TypeError, ValueError):
+        return None

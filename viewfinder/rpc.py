@@ -1,0 +1,206 @@
+"""Clients of gRPC services: channels, deadlines, retries, request ids and typed errors.
+
+Every call has a deadline (the caller's own, never longer than what is left of the request being
+served). Only UNAVAILABLE is retried, with backoff. An error arrives as the class of
+viewfinder/errors.py that the service raised. The server side is rpc_server.py.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc.aio import ClientCallDetails
+
+from viewfinder.errors import (
+    DeadlineExceeded,
+    InternalError,
+    Overloaded,
+    ServiceUnavailable,
+    ViewfinderError,
+    rebuild,
+)
+from viewfinder.telemetry import REQUEST_ID_HEADER, current_request_id
+from viewfinder.v1 import common_pb2
+
+DEFAULT_TIMEOUT_S = 10.0
+MAX_MESSAGE_BYTES = 16 << 20
+ERROR_DETAIL_KEY = "viewfinder-error-bin"
+
+_deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
+
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": ""},
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+
+def channel_options() -> list[tuple[str, Any]]:
+    """What every channel is opened with."""
+    return [
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.enable_retries", 1),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # A proxy in the environment is for the outside world, not for our own sockets.
+        ("grpc.enable_http_proxy", 0),
+    ]
+
+
+def open_channel(address: str, service: str) -> grpc.aio.Channel:
+    """An asyncio channel to `host:port` or `unix:PATH`; `service` names it in errors.
+
+    Opens nothing yet. Never open one in a process that forks afterwards (see docs/architecture.md).
+    """
+    return grpc.aio.insecure_channel(
+        address, options=channel_options(), interceptors=_aio_interceptors(service)
+    )
+
+
+def open_blocking_channel(address: str, service: str) -> grpc.Channel:
+    """The same for code without an event loop; unary calls only."""
+    return grpc.intercept_channel(
+        grpc.insecure_channel(address, options=channel_options()), _BlockingUnary(service)
+    )
+
+
+def remaining_s() -> float | None:
+    """Seconds left of the request being served here, or None when it has no deadline."""
+    deadline = _deadline.get()
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def set_deadline(timeout_s: float | None) -> None:
+    """Bound all calls made from this context to end within `timeout_s`."""
+    _deadline.set(None if timeout_s is None else time.monotonic() + timeout_s)
+
+
+def error_of(error: grpc.RpcError, service: str) -> ViewfinderError:
+    """The Viewfinder error behind a failed call."""
+    code: grpc.StatusCode = error.code()
+    metadata: Any = error.trailing_metadata() or ()
+    for key, value in metadata:
+        if key == ERROR_DETAIL_KEY and isinstance(value, bytes):
+            detail = common_pb2.ErrorDetail.FromString(value)
+            again = rebuild(detail.code, detail.fields_json)
+            if again is not None:
+                return again
+    details = str(error.details() or code.name)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return ServiceUnavailable(service=service, reason=details)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineExceeded(service=service)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return Overloaded(what=service, retry_after_s=1)
+    return InternalError(request_id=current_request_id())
+
+
+def _timeout_s(wanted: float | None) -> float:
+    timeout = DEFAULT_TIMEOUT_S if wanted is None else wanted
+    left = remaining_s()
+    return timeout if left is None else min(timeout, left)
+
+
+def _with_request_id(metadata: Any) -> tuple[tuple[str, str | bytes], ...]:
+    request_id = current_request_id()
+    own = ((REQUEST_ID_HEADER, request_id),) if request_id else ()
+    return (*(metadata or ()), *own)
+
+
+def _completed(details: ClientCallDetails) -> ClientCallDetails:
+    return ClientCallDetails(
+        details.method,
+        _timeout_s(details.timeout),
+        grpc.aio.Metadata(*_with_request_id(details.metadata)),
+        details.credentials,
+        details.wait_for_ready,
+    )
+
+
+# grpc.aio sorts interceptors by class, each kind of call needs one of its own.
+def _aio_interceptors(service: str) -> Sequence[grpc.aio.ClientInterceptor]:
+    return [_AioUnaryUnary(service), _AioUnaryStream(service), _AioStreamUnary(service)]
+
+
+class _AioUnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], details: ClientCallDetails, request: Any
+    ) -> Any:
+        try:
+            return await (await continuation(_completed(details), request))
+        except grpc.RpcError as error:
+            raise error_of(error, self._service) from error
+
+
+class _AioStreamUnary(grpc.aio.StreamUnaryClientInterceptor):
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], details: ClientCallDetails, requests: Any
+    ) -> Any:
+        try:
+            return await (await continuation(_completed(details), requests))
+        except grpc.RpcError as error:
+            raise error_of(error, self._service) from error
+
+
+class _AioUnaryStream(grpc.aio.UnaryStreamClientInterceptor):
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    async def intercept_unary_stream(
+        self, continuation: Callable[..., Any], details: ClientCallDetails, request: Any
+    ) -> AsyncIterator[Any]:
+        call = await continuation(_completed(details), request)
+        return self._responses(call)
+
+    async def _responses(self, call: Any) -> AsyncIterator[Any]:
+        try:
+            async for response in call:
+                yield response
+        except grpc.RpcError as error:
+            raise error_of(error, self._service) from error
+        finally:
+            call.cancel()
+
+
+class _BlockingUnary(grpc.UnaryUnaryClientInterceptor):
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        completed = details._replace(
+            timeout=_timeout_s(details.timeout), metadata=_with_request_id(details.metadata)
+        )
+        call = continuation(completed, request)
+        try:
+            call.result()
+        except grpc.RpcError as error:
+            raise error_of(error, self._service) from error
+        return call

@@ -1,0 +1,251 @@
+import datetime
+
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ImageRecord(_message.Message):
+    __slots__ = ("id", "sha256", "state", "failure", "file_name", "file_path", "media_type", "size_bytes", "width", "height", "tags", "metadata", "exif", "uploaded_at", "indexed_at", "blob_key", "version")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    FILE_PATH_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    EXIF_FIELD_NUMBER: _ClassVar[int]
+    UPLOADED_AT_FIELD_NUMBER: _ClassVar[int]
+    INDEXED_AT_FIELD_NUMBER: _ClassVar[int]
+    BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    sha256: str
+    state: str
+    failure: str
+    file_name: str
+    file_path: str
+    media_type: str
+    size_bytes: int
+    width: int
+    height: int
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    metadata: _struct_pb2.Struct
+    exif: Exif
+    uploaded_at: _timestamp_pb2.Timestamp
+    indexed_at: _timestamp_pb2.Timestamp
+    blob_key: str
+    version: int
+    def __init__(self, id: _Optional[str] = ..., sha256: _Optional[str] = ..., state: _Optional[str] = ..., failure: _Optional[str] = ..., file_name: _Optional[str] = ..., file_path: _Optional[str] = ..., media_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exif: _Optional[_Union[Exif, _Mapping]] = ..., uploaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., indexed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blob_key: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class Exif(_message.Message):
+    __slots__ = ("taken_at", "camera_make", "camera_model", "latitude", "longitude", "orientation")
+    TAKEN_AT_FIELD_NUMBER: _ClassVar[int]
+    CAMERA_MAKE_FIELD_NUMBER: _ClassVar[int]
+    CAMERA_MODEL_FIELD_NUMBER: _ClassVar[int]
+    LATITUDE_FIELD_NUMBER: _ClassVar[int]
+    LONGITUDE_FIELD_NUMBER: _ClassVar[int]
+    ORIENTATION_FIELD_NUMBER: _ClassVar[int]
+    taken_at: str
+    camera_make: str
+    camera_model: str
+    latitude: float
+    longitude: float
+    orientation: int
+    def __init__(self, taken_at: _Optional[str] = ..., camera_make: _Optional[str] = ..., camera_model: _Optional[str] = ..., latitude: _Optional[float] = ..., longitude: _Optional[float] = ..., orientation: _Optional[int] = ...) -> None: ...
+
+class GetImagesRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetImagesResponse(_message.Message):
+    __slots__ = ("images",)
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    images: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    def __init__(self, images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
+
+class ListImagesRequest(_message.Message):
+    __slots__ = ("limit", "cursor", "states", "tags")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    cursor: str
+    states: _containers.RepeatedScalarFieldContainer[str]
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, limit: _Optional[int] = ..., cursor: _Optional[str] = ..., states: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListImagesResponse(_message.Message):
+    __slots__ = ("images", "next_cursor", "total")
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    images: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    next_cursor: str
+    total: int
+    def __init__(self, images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., total: _Optional[int] = ...) -> None: ...
+
+class TagList(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UpdateImageRequest(_message.Message):
+    __slots__ = ("id", "tags", "metadata")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    tags: TagList
+    metadata: _struct_pb2.Struct
+    def __init__(self, id: _Optional[str] = ..., tags: _Optional[_Union[TagList, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class DeleteImageRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class DeleteImageResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class WatchJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class JobFailure(_message.Message):
+    __slots__ = ("image_id", "file_name", "reason")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    file_name: str
+    reason: str
+    def __init__(self, image_id: _Optional[str] = ..., file_name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("job_id", "total", "stored", "indexed", "failed", "gone", "done", "failures", "created_at")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    INDEXED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    total: int
+    stored: int
+    indexed: int
+    failed: int
+    gone: int
+    done: bool
+    failures: _containers.RepeatedCompositeFieldContainer[JobFailure]
+    created_at: _timestamp_pb2.Timestamp
+    def __init__(self, job_id: _Optional[str] = ..., total: _Optional[int] = ..., stored: _Optional[int] = ..., indexed: _Optional[int] = ..., failed: _Optional[int] = ..., gone: _Optional[int] = ..., done: _Optional[bool] = ..., failures: _Optional[_Iterable[_Union[JobFailure, _Mapping]]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetCatalogStatsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CatalogStats(_message.Message):
+    __slots__ = ("by_state", "total", "size_bytes")
+    class ByStateEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    BY_STATE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    by_state: _containers.ScalarMap[str, int]
+    total: int
+    size_bytes: int
+    def __init__(self, by_state: _Optional[_Mapping[str, int]] = ..., total: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class ClaimWorkRequest(_message.Message):
+    __slots__ = ("claim_id", "limit", "lease_s")
+    CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    claim_id: str
+    limit: int
+    lease_s: int
+    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ...) -> None: ...
+
+class ClaimWorkResponse(_message.Message):
+    __slots__ = ("to_index", "to_refresh", "to_delete", "more")
+    TO_INDEX_FIELD_NUMBER: _ClassVar[int]
+    TO_REFRESH_FIELD_NUMBER: _ClassVar[int]
+    TO_DELETE_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    to_index: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    to_refresh: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    to_delete: _containers.RepeatedScalarFieldContainer[str]
+    more: bool
+    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class WorkResult(_message.Message):
+    __slots__ = ("id", "outcome", "reason", "version")
+    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        OUTCOME_UNSPECIFIED: _ClassVar[WorkResult.Outcome]
+        OUTCOME_INDEXED: _ClassVar[WorkResult.Outcome]
+        OUTCOME_FAILED: _ClassVar[WorkResult.Outcome]
+        OUTCOME_RETRY: _ClassVar[WorkResult.Outcome]
+        OUTCOME_DELETED: _ClassVar[WorkResult.Outcome]
+    OUTCOME_UNSPECIFIED: WorkResult.Outcome
+    OUTCOME_INDEXED: WorkResult.Outcome
+    OUTCOME_FAILED: WorkResult.Outcome
+    OUTCOME_RETRY: WorkResult.Outcome
+    OUTCOME_DELETED: WorkResult.Outcome
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    outcome: WorkResult.Outcome
+    reason: str
+    version: int
+    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ReportWorkRequest(_message.Message):
+    __slots__ = ("claim_id", "results")
+    CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    claim_id: str
+    results: _containers.RepeatedCompositeFieldContainer[WorkResult]
+    def __init__(self, claim_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[WorkResult, _Mapping]]] = ...) -> None: ...
+
+class ReportWorkResponse(_message.Message):
+    __slots__ = ("gone",)
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    gone: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, gone: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -1,0 +1,50 @@
+from viewfinder.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GetSpecRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetSpecResponse(_message.Message):
+    __slots__ = ("spec", "device", "max_batch")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
+    spec: _common_pb2.EncoderSpec
+    device: str
+    max_batch: int
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., device: _Optional[str] = ..., max_batch: _Optional[int] = ...) -> None: ...
+
+class EmbedTextRequest(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EmbedTextResponse(_message.Message):
+    __slots__ = ("vectors", "spec")
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    vectors: _common_pb2.Vectors
+    spec: _common_pb2.EncoderSpec
+    def __init__(self, vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class EmbedImagesRequest(_message.Message):
+    __slots__ = ("pixels",)
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    pixels: _common_pb2.Pixels
+    def __init__(self, pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ...) -> None: ...
+
+class EmbedImagesResponse(_message.Message):
+    __slots__ = ("vectors", "spec")
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    vectors: _common_pb2.Vectors
+    spec: _common_pb2.EncoderSpec
+    def __init__(self, vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""Jobs: read, embed, index, report; delete."""
