@@ -1,4 +1,4 @@
-"""Identities. The same bytes always have the same id: in the blob store, the catalogue and the index."""
+"""Identities: the same bytes have the same id in blob store, catalogue and index."""
 
 from __future__ import annotations
 
