@@ -1,0 +1,1 @@
+"""Encoders: text and pixels into one vector space."""

@@ -1,0 +1,58 @@
+"""What an encoder is: text and pixels in, unit vectors out, and a spec that travels with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewfinder.pixels import PixelSpec
+
+FloatArray = NDArray[np.float32]
+PixelArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Names a vector space: two vectors may be compared only when their specs are equal.
+
+    `revision` is a hash of the weights and of the preprocessing, so a retrained or
+    differently fed encoder never mixes with vectors of its predecessor.
+    """
+
+    name: str
+    revision: str
+    kind: Literal["dense", "multivector"]
+    dim: int
+    pixels: PixelSpec
+
+
+class Encoder(Protocol):
+    """Embeds texts and pictures into one space, where the dot product says how well they match."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The vector space and how pictures must be prepared for it."""
+
+    @property
+    def max_batch(self) -> int:
+        """The most rows that one call should carry."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", "cuda:0", ..."""
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Embed `n` texts; returns float32 [n, dim], every row of length 1."""
+
+    def embed_images(self, pixels: PixelArray) -> FloatArray:
+        """Embed pictures prepared as `spec.pixels` says, uint8 [n, size, size, 3] RGB.
+
+        Returns float32 [n, dim], every row of length 1.
+        """
+
+    def warm_up(self) -> None:
+        """Run both towers once, so that the first caller does not wait for lazy set-up."""
