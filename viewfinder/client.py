@@ -1,0 +1,420 @@
+"""The typed client of the REST interface, for the command line, the frontend and your scripts.
+
+    with Client("http://127.0.0.1:8000") as client:
+        client.upload([Path("cat.jpg")], tags=["holiday"])
+        for hit in client.search("a cat on a sofa").results:
+            print(hit.score, hit.metadata.file_name, client.absolute(hit.url))
+
+Every method raises the errors of viewfinder/errors.py, made again from the problem the gateway
+sent; `ServiceUnavailable` when it cannot be reached. A client may be shared among threads.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+from urllib.parse import urljoin, urlsplit
+from uuid import UUID
+
+import httpx
+from pydantic import ValidationError
+
+from viewfinder import api_models as api
+from viewfinder.client_answers import (
+    Answer,
+    error_of,
+    problem_of,
+    raise_problem,
+    read_answer,
+    server_sent_events,
+)
+from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
+
+DEFAULT_BASE_URL = "http://127.0.0.1:8000"
+DEFAULT_TIMEOUT_S = 30.0
+UPLOAD_TIMEOUT_S = 120.0
+"""Between two signs of life while files are sent and stored."""
+GIVE_UP_AFTER_S = 30.0
+"""How long `watch_job` tries to reach a gateway that went away."""
+
+_SILENCE_S = 45.0  # the gateway sends a heartbeat every 10 s on an event stream
+_RECONNECT_S = 0.5
+_TOO_MANY = 429
+_SERVER_ERRORS = 500
+
+
+@dataclass(frozen=True)
+class FileToUpload:
+    """One file of an upload. `file_path` is where you have it; it is only ever shown."""
+
+    source: Path | bytes | IO[bytes]
+    file_name: str = ""
+    file_path: str = ""
+
+    @property
+    def shown_name(self) -> str:
+        """The name it gets: the one given, else the one of its file."""
+        if self.file_name:
+            return self.file_name
+        return self.source.name if isinstance(self.source, Path) else "picture"
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of an original or of a rendition."""
+
+    media_type: str
+    data: bytes
+    etag: str
+
+
+class Client:
+    """A connection to one gateway.
+
+    `timeout_s` bounds each wait for an answer; uploads and job events have their own.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_BASE_URL,
+        api_key: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.base_url,
+            headers={"X-API-Key": api_key} if api_key else {},
+            timeout=timeout_s,
+            transport=transport,
+            # A proxy in the environment is for the outside world, not for this machine.
+            trust_env=urlsplit(base_url).hostname not in {"127.0.0.1", "localhost", "::1"},
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def absolute(self, url: str) -> str:
+        """A `url` or `thumbnail_url` of an answer as a complete address."""
+        return urljoin(f"{self.base_url}/", url)
+
+    # --- pictures ---
+
+    def upload(
+        self,
+        files: Sequence[Path | FileToUpload],
+        *,
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        job_id: str | None = None,
+    ) -> api.UploadAccepted:
+        """Send files, read from disk in pieces. Tags and metadata go to all of them.
+
+        A file that is refused is in `rejected` with its reason and never raises here (see
+        `upload_one`); what raises concerns the request as a whole.
+
+        Raises:
+            OSError: a file cannot be read.
+            ViewfinderError: nothing was accepted, for a reason that is not the files'.
+        """
+        fields: list[tuple[str, Any]] = [("tags", (None, tag)) for tag in tags]
+        if metadata is not None:
+            fields.append(("metadata", (None, json.dumps(dict(metadata)))))
+        if job_id is not None:
+            fields.append(("job_id", (None, job_id)))
+        with ExitStack() as stack:
+            for file in files:
+                sent = file if isinstance(file, FileToUpload) else FileToUpload(file)
+                if sent.file_path:
+                    fields.append(("file_path", (None, sent.file_path)))
+                content = (
+                    stack.enter_context(sent.source.open("rb"))
+                    if isinstance(sent.source, Path)
+                    else sent.source
+                )
+                fields.append(("files", (sent.shown_name, content, "application/octet-stream")))
+            response = self._request("POST", "/images", files=fields, timeout=UPLOAD_TIMEOUT_S)
+        problem = problem_of(response)
+        if problem is None:
+            return read_answer(response, api.UploadAccepted)
+        if problem.rejected and problem.status < _SERVER_ERRORS and problem.status != _TOO_MANY:
+            return api.UploadAccepted(images=[], rejected=problem.rejected, job_id=job_id or "")
+        raise error_of(problem)
+
+    def upload_one(
+        self,
+        file: Path | FileToUpload,
+        *,
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        job_id: str | None = None,
+    ) -> api.UploadAccepted:
+        """Send one file.
+
+        Raises:
+            ViewfinderError: it was refused, such as UnsupportedMediaType or BrokenImage.
+        """
+        accepted = self.upload([file], tags=tags, metadata=metadata, job_id=job_id)
+        if accepted.rejected:
+            raise error_of(accepted.rejected[0].error)
+        return accepted
+
+    def lookup(self, ids: Iterable[UUID | str]) -> api.LookupResponse:
+        """Which of these ids are known, and their states; any number of ids."""
+        wanted = [str(image_id) for image_id in ids]
+        known: list[api.KnownImage] = []
+        for start in range(0, len(wanted), api.MAX_LOOKUP_IDS):
+            part = wanted[start : start + api.MAX_LOOKUP_IDS]
+            answer = self._call("POST", "/images/lookup", api.LookupResponse, json={"ids": part})
+            known += answer.images
+        return api.LookupResponse(images=known)
+
+    def images(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        state: str | Sequence[str] | None = None,
+        tag: str | Sequence[str] | None = None,
+    ) -> api.ImageList:
+        """A page of pictures, newest first: in any of these states, with all of these tags."""
+        parameters: list[tuple[str, str | int]] = [("limit", limit)]
+        if cursor:
+            parameters.append(("cursor", cursor))
+        parameters += [("state", value) for value in _several(state)]
+        parameters += [("tag", value) for value in _several(tag)]
+        return self._call("GET", "/images", api.ImageList, params=parameters)
+
+    def image(self, image_id: UUID | str) -> api.ImageRecord:
+        """One record.
+
+        Raises:
+            ImageNotFound: there is none.
+        """
+        return self._call("GET", f"/images/{image_id}", api.ImageRecord)
+
+    def content(
+        self,
+        image_id: UUID | str,
+        *,
+        width: int | None = None,
+        format: api.RenditionFormat | None = None,  # noqa: A002 - as in the address
+    ) -> Content:
+        """The original; with a width or a format, a rendition at most so wide.
+
+        Raises:
+            ImageNotFound: there is none.
+            InvalidRequest: not one of the widths that are offered.
+        """
+        wanted: dict[str, str | int] = {}
+        if width is not None:
+            wanted["width"] = width
+        if format is not None:
+            wanted["format"] = format
+        response = self._request("GET", f"/images/{image_id}/content", params=wanted)
+        raise_problem(response)
+        return Content(
+            media_type=response.headers.get("content-type", ""),
+            data=response.content,
+            etag=response.headers.get("etag", "").strip('"'),
+        )
+
+    def update(
+        self,
+        image_id: UUID | str,
+        *,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> api.ImageRecord:
+        """Replace tags, metadata or both; the index follows within moments."""
+        change: dict[str, Any] = {}
+        if tags is not None:
+            change["tags"] = list(tags)
+        if metadata is not None:
+            change["metadata"] = dict(metadata)
+        return self._call("PATCH", f"/images/{image_id}", api.ImageRecord, json=change)
+
+    def delete(self, image_id: UUID | str) -> None:
+        """Remove a picture everywhere.
+
+        Raises:
+            ImageNotFound: there is none.
+        """
+        raise_problem(self._request("DELETE", f"/images/{image_id}"))
+
+    # --- search ---
+
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        score_threshold: float = 0.0,
+        filters: Mapping[str, Any] | None = None,
+    ) -> api.SearchResponse:
+        """The pictures that `query` describes, best first.
+
+        `filters`: key -> value, list of values (any of), or {"gte": ..., "lt": ...}.
+
+        Raises:
+            UnknownFilterKey: a filter on something that is not indexed.
+        """
+        request = {
+            "query": query,
+            "top_k": top_k,
+            "score_threshold": score_threshold,
+            "filters": dict(filters or {}),
+        }
+        return self._call("POST", "/search", api.SearchResponse, json=request)
+
+    def search_by_image(
+        self,
+        file: Path | bytes,
+        *,
+        file_name: str = "",
+        top_k: int = 10,
+        score_threshold: float = 0.0,
+        filters: Mapping[str, Any] | None = None,
+    ) -> api.SearchResponse:
+        """The pictures most like this one, which is not stored.
+
+        Raises:
+            OSError: the file cannot be read.
+            BrokenImage, UnsupportedMediaType, FileTooLarge: it is no picture we can read.
+        """
+        data = file.read_bytes() if isinstance(file, Path) else file
+        name = file_name or (file.name if isinstance(file, Path) else "picture")
+        options = {
+            "top_k": str(top_k),
+            "score_threshold": str(score_threshold),
+            "filters": json.dumps(dict(filters or {})),
+        }
+        return self._call(
+            "POST",
+            "/search/image",
+            api.SearchResponse,
+            data=options,
+            files={"file": (name, data, "application/octet-stream")},
+        )
+
+    def similar(
+        self, image_id: UUID | str, *, top_k: int = 10, score_threshold: float = 0.0
+    ) -> api.SearchResponse:
+        """The pictures most like one that is here; itself left out.
+
+        Raises:
+            ImageNotFound, ImageNotIndexed: there is none, or it has no vector yet.
+        """
+        options = {"top_k": top_k, "score_threshold": score_threshold}
+        return self._call("GET", f"/images/{image_id}/similar", api.SearchResponse, params=options)
+
+    # --- jobs ---
+
+    def job(self, job_id: str) -> api.Job:
+        """How far an upload has come.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return self._call("GET", f"/jobs/{job_id}", api.Job)
+
+    def watch_job(
+        self, job_id: str, *, give_up_after_s: float = GIVE_UP_AFTER_S
+    ) -> Iterator[api.Job]:
+        """The job now, and again after every change, until it is done.
+
+        Reconnects when the connection is lost.
+
+        Raises:
+            JobNotFound: there is none.
+            ServiceUnavailable: the gateway was away for `give_up_after_s`.
+        """
+        last_sign = time.monotonic()
+        while True:
+            try:
+                for job in self._job_events(job_id):
+                    last_sign = time.monotonic()
+                    yield job
+                    if job.done:
+                        return
+            except (ServiceUnavailable, DeadlineExceeded):
+                if time.monotonic() - last_sign > give_up_after_s:
+                    raise
+            time.sleep(_RECONNECT_S)
+
+    def _job_events(self, job_id: str) -> Iterator[api.Job]:
+        timeout = httpx.Timeout(_SILENCE_S, connect=5.0)
+        try:
+            with self._http.stream("GET", f"/jobs/{job_id}/events", timeout=timeout) as response:
+                if response.is_error:
+                    response.read()
+                    raise_problem(response)
+                for event, data in server_sent_events(response.iter_lines()):
+                    if event == "job":
+                        yield api.Job.model_validate_json(data)
+                    elif event == "problem":
+                        raise error_of(api.Problem.model_validate_json(data))
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+
+    # --- status ---
+
+    def health(self) -> api.Health:
+        """Whether the gateway lives, and in short what it reaches."""
+        return self._call("GET", "/health", api.Health)
+
+    def ready(self) -> api.Ready:
+        """Whether every part is ready; not being ready is an answer here, no error."""
+        response = self._request("GET", "/ready")
+        try:
+            return api.Ready.model_validate_json(response.content)
+        except ValidationError:
+            raise_problem(response)
+            raise
+
+    def stats(self) -> api.Stats:
+        """Latencies and sizes."""
+        return self._call("GET", "/stats", api.Stats)
+
+    # --- how ---
+
+    def _call(self, method: str, path: str, answer: type[Answer], **options: Any) -> Answer:
+        response = self._request(method, path, **options)
+        raise_problem(response)
+        return read_answer(response, answer)
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.ReadTimeout as error:
+            raise DeadlineExceeded(service=f"the gateway at {self.base_url}") from error
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+
+    def _away(self, error: httpx.TransportError) -> ServiceUnavailable:
+        reason = str(error) or type(error).__name__
+        return ServiceUnavailable(service=f"the gateway at {self.base_url}", reason=reason)
+
+
+def _several(value: str | Sequence[str] | None) -> Sequence[str]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
