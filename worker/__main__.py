@@ -1,0 +1,86 @@
+"""`python -m worker --queue N`: the worker of one queue."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from viewfinder.pixels import PixelLimits, PixelPool
+from viewfinder.queue import WorkQueue, connect
+from viewfinder.rpc import open_blocking_channel
+from viewfinder.settings import load_settings
+from viewfinder.telemetry import configure_logging
+from viewfinder.v1.catalog_pb2_grpc import CatalogServiceStub
+from viewfinder.v1.embedding_pb2_grpc import EmbeddingServiceStub
+from viewfinder.v1.image_pb2_grpc import ImageServiceStub
+from viewfinder.v1.search_pb2_grpc import SearchServiceStub
+from worker.batch import BatchLimits, BatchRunner, StopSignal
+from worker.indexing import Indexer
+from worker.jobs import JobContext
+from worker.lease import WorkLoop
+from worker.originals import StoredOriginals
+from worker.peers import RpcCatalog, RpcEmbedder, RpcIndex, RpcRenditions
+from worker.settings import WorkerSettings
+
+_CONNECTION_TIMEOUT_S = 10.0  # longer than the worker blocks on an empty queue
+
+
+def main(
+    queue: Annotated[
+        int, typer.Option(min=0, max=63, help="The number of the queue this worker listens to.")
+    ] = 0,
+) -> None:
+    """Index what the catalogue says is to be done, until SIGTERM."""
+    settings = load_settings(WorkerSettings)
+    configure_logging(f"worker-{queue}", settings.log_format, settings.log_level)
+    stop = StopSignal()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    # The children first: they are spawned before any gRPC channel is open.
+    with PixelPool(settings.pixel_processes, PixelLimits(max_pixels=settings.max_pixels)) as pixels:
+        pixels.warm_up()
+        index = RpcIndex(
+            SearchServiceStub(
+                open_blocking_channel(settings.address_of("search"), "search_service")
+            )
+        )
+        embedder = RpcEmbedder(
+            EmbeddingServiceStub(
+                open_blocking_channel(settings.address_of("embedding"), "embedding_service")
+            )
+        )
+        catalog = RpcCatalog(
+            CatalogServiceStub(
+                open_blocking_channel(settings.address_of("upload"), "upload_service")
+            )
+        )
+        renditions = RpcRenditions(
+            ImageServiceStub(open_blocking_channel(settings.address_of("image"), "image_service"))
+        )
+        indexer = Indexer(
+            StoredOriginals(settings.originals_dir),
+            pixels,
+            embedder,
+            index,
+            settings.chunk_size,
+            decoders=settings.pixel_processes,
+        )
+        runner = BatchRunner(
+            catalog, indexer, index, renditions, stop, BatchLimits(pictures=settings.batch_size)
+        )
+        hints = WorkQueue.of(settings)
+        WorkLoop(
+            queue,
+            connect(settings, _CONNECTION_TIMEOUT_S),
+            hints,
+            JobContext(runner, hints),
+            stop,
+        ).run()
+        indexer.close()
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,186 @@
+"""One claim of work, from the catalogue and back to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from viewfinder.errors import ViewfinderError
+from viewfinder.v1 import search_pb2
+from worker.indexing import KeepGoing
+from worker.outcomes import ImageRecord, WorkResult, deleted, give_back, indexed, is_to_blame
+from worker.payload import payload_of
+from worker.peers import Catalog, Index, Renditions
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How much one claim may take on, and for how long."""
+
+    pictures: int = 32
+    lease_s: int = 90  # of the rows; a batch that takes longer may be done twice, which is harmless
+    work_s: float = 30.0  # after that, what has not been begun is given back
+    stopping_s: float = 10.0  # the same, after SIGTERM
+    insist_s: float = 8.0  # how long the catalogue may be away when a finished batch is reported
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What one claim came to."""
+
+    indexed: int = 0
+    refreshed: int = 0
+    deleted: int = 0
+    failed: int = 0
+    given_back: int = 0
+    more: bool = False
+
+    @property
+    def look_again(self) -> bool:
+        """More waits, and nothing speaks against doing it at once. What was given back waits for
+        the catalogue's reconciler: a peer is away."""
+        return self.more and self.given_back == 0
+
+
+class IndexesPictures(Protocol):
+    """See `worker.indexing.Indexer`."""
+
+    def index(self, records: Sequence[ImageRecord], keep_going: KeepGoing) -> list[WorkResult]:
+        """One result for every record."""
+
+
+class StopSignal:
+    """Set by SIGTERM; says since when."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    def set(self) -> None:
+        """Ask for a stop; the first time counts."""
+        if self._since is None:
+            self._since = self._clock()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._since is not None
+
+    def elapsed_s(self) -> float:
+        """Seconds since the stop was asked for, 0 before that."""
+        return 0.0 if self._since is None else self._clock() - self._since
+
+
+class BatchRunner:
+    """Does one claim at a time. Repeating a claim is safe: every step gives the same again."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        indexer: IndexesPictures,
+        index: Index,
+        renditions: Renditions,
+        stop: StopSignal,
+        limits: BatchLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._catalog = catalog
+        self._indexer = indexer
+        self._index = index
+        self._renditions = renditions
+        self._stop = stop
+        self._limits = limits or BatchLimits()
+        self._clock = clock
+        self._sleep = sleep
+
+    def run(self, claim_id: str) -> BatchSummary:
+        """Claim, work, report.
+
+        Raises:
+            ServiceUnavailable, DeadlineExceeded: the catalogue is away. What was claimed comes
+                back with the same claim, or when its lease runs out.
+        """
+        limits = self._limits
+        started_s = self._clock()
+        claim = self._catalog.claim(claim_id, limits.pictures, limits.lease_s)
+
+        def keep_going() -> bool:
+            return (
+                self._clock() - started_s < limits.work_s
+                and self._stop.elapsed_s() < limits.stopping_s
+            )
+
+        removed = self._remove(list(claim.to_delete))
+        refreshed = self._refresh(claim.to_refresh)
+        indexed_ = self._indexer.index(claim.to_index, keep_going)
+        results = [*removed, *refreshed, *indexed_]
+        if results:
+            gone = self._insist(lambda: self._catalog.report(claim_id, results))
+            if gone:
+                self._insist(lambda: self._index.delete(gone))
+        return _summary(removed, refreshed, indexed_, claim.more)
+
+    def _remove(self, ids: list[str]) -> list[WorkResult]:
+        if not ids:
+            return []
+        try:
+            self._index.delete(ids)
+            self._renditions.drop(ids)
+        except ViewfinderError as error:
+            log.warning("deleting is put off", reason=error.message, pictures=len(ids))
+            return give_back(ids, error.message)
+        return deleted(ids)
+
+    def _refresh(self, records: Sequence[ImageRecord]) -> list[WorkResult]:
+        if not records:
+            return []
+        points = [search_pb2.Point(id=r.id, payload=payload_of(r)) for r in records]
+        try:
+            self._index.set_payload(points)
+        except ViewfinderError as error:
+            log.warning("a change is put off", reason=error.message, pictures=len(records))
+            return give_back((record.id for record in records), error.message)
+        return [indexed(record) for record in records]
+
+    def _insist(self, action: Callable[[], T]) -> T:
+        """Finished work is worth a few seconds of waiting for a peer that restarts."""
+        give_up_s = self._clock() + self._limits.insist_s
+        delay_s = 0.2
+        while True:
+            try:
+                return action()
+            except ViewfinderError as error:
+                if is_to_blame(error) or self._clock() + delay_s > give_up_s:
+                    raise
+            self._sleep(delay_s)
+            delay_s = min(2 * delay_s, 2.0)
+
+
+def _summary(
+    removed: Sequence[WorkResult],
+    refreshed: Sequence[WorkResult],
+    indexed_: Sequence[WorkResult],
+    more: bool,
+) -> BatchSummary:
+    def count(
+        results: Sequence[WorkResult], outcome: int
+    ) -> int:
+        return sum(result.outcome == outcome for result in results)
+
+    everything = [*removed, *refreshed, *indexed_]
+    return BatchSummary(
+        indexed=count(indexed_, WorkResult.OUTCOME_INDEXED),
+        refreshed=count(refreshed, WorkResult.OUTCOME_INDEXED),
+        deleted=count(removed, WorkResult.OUTCOME_DELETED),
+        failed=count(everything, WorkResult.OUTCOME_FAILED),
+        given_back=count(everything, WorkResult.OUTCOME_RETRY),
+        more=more,
+    )

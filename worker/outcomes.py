@@ -1,0 +1,45 @@
+"""What becomes of a picture: indexed, failed for good, given back, or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from viewfinder.errors import EncoderMismatch, InternalError, Overloaded, ViewfinderError
+from viewfinder.v1 import catalog_pb2
+
+WorkResult = catalog_pb2.WorkResult
+ImageRecord = catalog_pb2.ImageRecord
+
+STOPPING = "The worker is stopping, or the batch took too long; another one goes on with it"
+
+
+def indexed(record: ImageRecord) -> WorkResult:
+    """It is in the index, with the payload of this version."""
+    return WorkResult(id=record.id, outcome=WorkResult.OUTCOME_INDEXED, version=record.version)
+
+
+def failed(record: ImageRecord, reason: str) -> WorkResult:
+    """It will never work."""
+    return WorkResult(
+        id=record.id, outcome=WorkResult.OUTCOME_FAILED, reason=reason, version=record.version
+    )
+
+
+def give_back(ids: Iterable[str], reason: str) -> list[WorkResult]:
+    """Not their fault: later, or by another worker."""
+    return [WorkResult(id=id_, outcome=WorkResult.OUTCOME_RETRY, reason=reason) for id_ in ids]
+
+
+def deleted(ids: Iterable[str]) -> list[WorkResult]:
+    """Nothing of them is left in the index or in the cache."""
+    return [WorkResult(id=id_, outcome=WorkResult.OUTCOME_DELETED) for id_ in ids]
+
+
+def is_to_blame(error: ViewfinderError) -> bool:
+    """Whether the picture itself caused this error, so that trying again cannot help."""
+    return error.http_status < 500 and not isinstance(error, EncoderMismatch | Overloaded)
+
+
+def is_puzzling(error: ViewfinderError) -> bool:
+    """Whether one picture may have caused an error that nobody foresaw, and others not."""
+    return isinstance(error, InternalError) or is_to_blame(error)

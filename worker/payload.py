@@ -1,0 +1,64 @@
+"""What the index knows about a picture besides its vector: the keys that filters may name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+
+from viewfinder.v1 import catalog_pb2
+
+
+def payload_of(record: catalog_pb2.ImageRecord) -> Struct:
+    """The payload of one picture's point. Keys without a value are left out."""
+    metadata: dict[str, Any] = MessageToDict(record.metadata)
+    exif = record.exif
+    fields: dict[str, Any] = {
+        "file_name": record.file_name,
+        "file_path": record.file_path,
+        "tags": list(record.tags),
+        "category": _category(record, metadata),
+        "media_type": record.media_type,
+        "size_bytes": record.size_bytes,
+        "width": record.width,
+        "height": record.height,
+        "taken_at": rfc3339(exif.taken_at),
+        "uploaded_at": _uploaded_at(record),
+        "camera": " ".join(part for part in (exif.camera_make, exif.camera_model) if part),
+        "location": _location(exif),
+        "metadata": metadata,
+    }
+    payload = Struct()
+    payload.update({key: value for key, value in fields.items() if value not in ("", None, [], {})})
+    return payload
+
+
+def rfc3339(taken_at: str) -> str:
+    """The camera's time as RFC 3339. A camera that says no zone is taken to be in UTC, for its
+    pictures to sort and filter at all. Empty when it is no time."""
+    try:
+        moment = datetime.fromisoformat(taken_at)
+    except ValueError:
+        return ""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _category(record: catalog_pb2.ImageRecord, metadata: dict[str, Any]) -> str:
+    given = metadata.get("category")
+    if isinstance(given, str) and given:
+        return given
+    return record.tags[0] if record.tags else ""
+
+
+def _uploaded_at(record: catalog_pb2.ImageRecord) -> str:
+    return str(record.uploaded_at.ToJsonString()) if record.HasField("uploaded_at") else ""
+
+
+def _location(exif: catalog_pb2.Exif) -> dict[str, float] | None:
+    if not (exif.HasField("latitude") and exif.HasField("longitude")):
+        return None
+    return {"lat": exif.latitude, "lon": exif.longitude}
