@@ -1,0 +1,67 @@
+"""What tests of several rooms need: a data folder of their own and a real Valkey in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from viewfinder.settings import SharedSettings
+from viewfinder.valkey import server_command
+
+
+class ValkeyServer:
+    """A bundled Valkey that can be killed, emptied and started again."""
+
+    def __init__(self, settings: SharedSettings) -> None:
+        self.settings = settings
+        self.folder = settings.data_dir / "queue"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.settings.run_dir.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            server_command(self.settings.redis_socket, self.folder), stdout=subprocess.DEVNULL
+        )
+        client = Redis(unix_socket_path=str(self.settings.redis_socket))
+        for _ in range(500):
+            try:
+                client.ping()
+                client.close()
+                return
+            except RedisError:
+                time.sleep(0.02)
+        raise RuntimeError("Valkey did not start within 10 s")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def lose_everything(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SharedSettings:
+    """Shared settings of an installation in an empty folder."""
+    monkeypatch.setenv("VIEWFINDER_DATA_DIR", str(tmp_path))
+    return SharedSettings()
+
+
+@pytest.fixture
+def valkey(settings: SharedSettings) -> Iterator[ValkeyServer]:
+    """A running Valkey on the socket of `settings`."""
+    server = ValkeyServer(settings)
+    server.start()
+    yield server
+    server.kill()
