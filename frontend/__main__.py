@@ -1,0 +1,36 @@
+"""`python -m frontend`: the web UI."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from frontend.settings import FrontendSettings
+from viewfinder.settings import load_settings
+
+
+def main() -> None:
+    """Become Streamlit, so that signals reach it."""
+    settings = load_settings(FrontendSettings)
+    options = {
+        "server.address": settings.host,
+        "server.port": settings.port,
+        "server.headless": "true",
+        "server.maxUploadSize": settings.max_upload_mb,
+        "server.fileWatcherType": "none",
+        "server.enableXsrfProtection": "true",
+        "browser.gatherUsageStats": "false",
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "minimal",
+        "theme.primaryColor": "#E4572E",
+        "theme.baseRadius": "10px",
+        "theme.font": "Inter, system-ui, sans-serif",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    app = str(Path(__file__).parent / "app.py")
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", app, *flags])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
