@@ -1,0 +1,107 @@
+"""`mini`: the encoder that is shipped with Viewfinder; needs no download, no torch, no GPU.
+
+What it is, what it was trained on and what it is bad at: docs/models/mini.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from viewfinder.pixels import PixelSpec
+
+MAX_CHARACTERS = 2_000  # far more than the tokens that are read; keeps huge texts cheap
+PICTURES_A_RUN = 8  # larger runs are no faster on a core and need more memory
+
+
+class MiniEncoder:
+    """EfficientNet-lite2 with a trained head, and word vectors with convolutions, as ONNX.
+
+    Safe to call from several threads at once.
+    """
+
+    max_batch: int = 32
+    device: str = "cpu"
+
+    def __init__(self, threads: int = 1) -> None:
+        """Load the packaged model; `threads` is what one call may use inside an operation."""
+        folder = files("embedding_service.encoders") / "mini_model"
+        described: dict[str, Any] = json.loads((folder / "spec.json").read_text("utf-8"))
+        self.spec = EncoderSpec(
+            name=described["name"],
+            revision=described["revision"],
+            kind=described["kind"],
+            dim=described["dim"],
+            pixels=PixelSpec(**described["pixels"]),
+        )
+        self._unknown_token: int = described["unknown_token"]
+        self._tokenizer: Tokenizer = Tokenizer.from_str(
+            (folder / "tokenizer.json").read_text("utf-8")
+        )
+        self._text = _session((folder / "text.onnx").read_bytes(), threads)
+        self._image = _session((folder / "image.onnx").read_bytes(), threads)
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Embed `n` texts; returns float32 [n, dim], every row of length 1.
+
+        Case, white space and width are folded; what is beyond the model's 48 word pieces is
+        not read. A text without any word gets the vector of the unknown word.
+        """
+        if not texts:
+            return np.zeros((0, self.spec.dim), np.float32)
+        readable = [_without_lone_surrogates(text[:MAX_CHARACTERS]) for text in texts]
+        encodings = self._tokenizer.encode_batch(readable, add_special_tokens=False)
+        rows = [encoding.ids or [self._unknown_token] for encoding in encodings]
+        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        mask = np.zeros(ids.shape, np.float32)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : len(row)] = 1
+        vectors: FloatArray = self._text.run(None, {"ids": ids, "mask": mask})[0]
+        return vectors
+
+    def embed_images(self, pixels: PixelArray) -> FloatArray:
+        """Embed pictures prepared as `spec.pixels` says, uint8 [n, size, size, 3] RGB.
+
+        Returns float32 [n, dim], every row of length 1. Raises ValueError for another shape or
+        another type of numbers.
+        """
+        size = self.spec.pixels.size
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"pixels are {pixels.dtype} {list(pixels.shape)}, "
+                f"but mini wants uint8 [n, {size}, {size}, 3]"
+            )
+        vectors = np.zeros((len(pixels), self.spec.dim), np.float32)
+        for start in range(0, len(pixels), PICTURES_A_RUN):
+            rows = slice(start, start + PICTURES_A_RUN)
+            vectors[rows] = self._image.run(None, {"pixels": pixels[rows]})[0]
+        return vectors
+
+    def warm_up(self) -> None:
+        """Run both towers once, so that the first caller does not wait for lazy set-up."""
+        size = self.spec.pixels.size
+        self.embed_texts(["a photo"])
+        self.embed_images(np.zeros((1, size, size, 3), np.uint8))
+
+
+def _session(model: bytes, threads: int) -> Any:
+    runtime: Any = onnxruntime  # its names are re-exported without declaring them
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads must not spin: other services share these cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Half characters, which JSON can carry and UTF-8 cannot, become "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
