@@ -1,0 +1,227 @@
+"""Peers of the worker that live in this process, and can be away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from viewfinder.errors import (
+    BrokenImage,
+    EncoderMismatch,
+    InternalError,
+    ServiceUnavailable,
+    ViewfinderError,
+)
+from viewfinder.pixels import PixelSpec
+from viewfinder.v1 import catalog_pb2, common_pb2, search_pb2
+from worker.batch import BatchLimits, BatchRunner, StopSignal
+from worker.indexing import Indexer
+from worker.peers import Encoder
+
+SIZE = 4
+
+
+@dataclass
+class FakeCatalog:
+    claim_response: catalog_pb2.ClaimWorkResponse = field(
+        default_factory=catalog_pb2.ClaimWorkResponse
+    )
+    gone: list[str] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
+    reports: list[tuple[str, list[catalog_pb2.WorkResult]]] = field(default_factory=list)
+    errors: list[ViewfinderError] = field(default_factory=list)  # raised by the next reports
+
+    def claim(self, claim_id: str, limit: int, lease_s: int) -> catalog_pb2.ClaimWorkResponse:
+        self.claims.append(claim_id)
+        return self.claim_response
+
+    def report(self, claim_id: str, results: Sequence[catalog_pb2.WorkResult]) -> list[str]:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.reports.append((claim_id, list(results)))
+        return self.gone
+
+    def outcomes(self) -> dict[str, str]:
+        """Id -> outcome in words, of all that was reported."""
+        name = catalog_pb2.WorkResult.Outcome.Name
+        return {
+            result.id: name(result.outcome).removeprefix("OUTCOME_")
+            for _, results in self.reports
+            for result in results
+        }
+
+    def reason(self, image_id: str) -> str:
+        return next(r.reason for _, results in self.reports for r in results if r.id == image_id)
+
+
+class FakePixels:
+    """Every original is one byte; all its pixels have that value. `bad` cannot be decoded."""
+
+    def __init__(self) -> None:
+        self.bad: set[bytes] = set()
+
+    def prepare(
+        self, source: Path | bytes, spec: PixelSpec, file_name: str = ""
+    ) -> NDArray[np.uint8]:
+        content = source.read_bytes() if isinstance(source, Path) else source
+        if content in self.bad:
+            raise BrokenImage(file_name=file_name, reason="it is torn")
+        return np.full((spec.size, spec.size, 3), content[0], np.uint8)
+
+
+class FakeOriginals:
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        self.error: Exception | None = None
+
+    def source(self, record: catalog_pb2.ImageRecord) -> Path | bytes:
+        if self.error is not None:
+            raise self.error
+        if record.blob_key not in self.contents:
+            raise FileNotFoundError(record.blob_key)
+        return self.contents[record.blob_key]
+
+
+class FakeEmbedder:
+    """A vector is (pixel value, 1). It is away while `away`, and trips over values in `cursed`."""
+
+    def __init__(self) -> None:
+        self.revision = "one"
+        self.size = SIZE
+        self.max_batch = 32
+        self.away = False
+        self.cursed: set[int] = set()
+        self.batches: list[int] = []
+        self.asked_for_spec = 0
+
+    def encoder(self) -> Encoder:
+        self.asked_for_spec += 1
+        if self.away:
+            raise ServiceUnavailable(service="embedding_service")
+        return Encoder(
+            common_pb2.EncoderSpec(
+                name="fake",
+                revision=self.revision,
+                dim=2,
+                pixels=common_pb2.PixelSpec(size=self.size),
+            ),
+            self.max_batch,
+        )
+
+    def embed(self, pixels: NDArray[np.uint8], encoder: Encoder) -> NDArray[np.float32]:
+        if self.away:
+            raise ServiceUnavailable(service="embedding_service")
+        if encoder.spec.revision != self.revision:
+            raise EncoderMismatch(encoder.spec.revision, self.revision)
+        assert pixels.shape[1:] == (self.size, self.size, 3)
+        values = pixels[:, 0, 0, 0]
+        if self.cursed & set(values.tolist()):
+            raise InternalError(request_id="r")
+        self.batches.append(len(values))
+        return np.stack([values, np.ones_like(values)], axis=1).astype(np.float32)
+
+
+class FakeIndex:
+    def __init__(self) -> None:
+        self.points: dict[str, tuple[list[float], dict[str, object]]] = {}
+        self.upserts: list[int] = []
+        self.deletes: list[list[str]] = []
+        self.error: ViewfinderError | None = None
+        self.unwelcome: set[str] = set()
+
+    def upsert(
+        self, encoder: Encoder, points: Sequence[search_pb2.Point], vectors: NDArray[np.float32]
+    ) -> None:
+        if self.error is not None:
+            raise self.error
+        if self.unwelcome & {point.id for point in points}:
+            raise InternalError(request_id="r")
+        self.upserts.append(len(points))
+        for point, vector in zip(points, vectors, strict=True):
+            self.points[point.id] = (vector.tolist(), dict(point.payload))
+
+    def set_payload(self, points: Sequence[search_pb2.Point]) -> None:
+        if self.error is not None:
+            raise self.error
+        for point in points:
+            vector, _ = self.points[point.id]
+            self.points[point.id] = (vector, dict(point.payload))
+
+    def delete(self, ids: Iterable[str]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.deletes.append(list(ids))
+        for id_ in self.deletes[-1]:
+            self.points.pop(id_, None)
+
+
+class FakeRenditions:
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+        self.error: ViewfinderError | None = None
+
+    def drop(self, ids: Iterable[str]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.dropped += ids
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+class House:
+    """A worker's batch runner among its peers."""
+
+    def __init__(self) -> None:
+        self.catalog = FakeCatalog()
+        self.originals = FakeOriginals()
+        self.pixels = FakePixels()
+        self.embedder = FakeEmbedder()
+        self.index = FakeIndex()
+        self.renditions = FakeRenditions()
+        self.clock = FakeClock()
+        self.stop = StopSignal(self.clock)
+        self.indexer = Indexer(self.originals, self.pixels, self.embedder, self.index, chunk_size=4)
+        self.runner = BatchRunner(
+            self.catalog,
+            self.indexer,
+            self.index,
+            self.renditions,
+            self.stop,
+            BatchLimits(),
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    def waiting(self, count: int) -> list[str]:
+        """Ids of `count` pictures that wait to be indexed; picture i is of value i + 1."""
+        records = [self.record(number) for number in range(count)]
+        self.catalog.claim_response.to_index.extend(records)
+        return [record.id for record in records]
+
+    def record(self, number: int) -> catalog_pb2.ImageRecord:
+        self.originals.contents[f"key-{number}"] = bytes([number + 1])
+        return catalog_pb2.ImageRecord(
+            id=f"id-{number}",
+            file_name=f"{number}.png",
+            blob_key=f"key-{number}",
+            version=number + 1,
+        )
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
