@@ -1,0 +1,139 @@
+"""Jobs: uploads that are watched together until all of them are searchable."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from upload_service.catalog import DELETING, FAILED, INDEXED, QUEUED, STORED
+from upload_service.tables import Image, JobImage
+from upload_service.tables import Job as JobRow
+from viewfinder.errors import JobNotFound
+
+MAX_FAILURES = 100
+_LEAST_INTERVAL_S = 0.1
+_SHARE_OF_TIME = 10  # a watcher spends at most a tenth of its time counting
+_LONGEST_SILENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be indexed."""
+
+    image_id: str
+    file_name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """How far a job has come."""
+
+    job_id: str
+    total: int
+    stored: int
+    indexed: int
+    failed: int
+    gone: int
+    failures: list[Failure]
+    created_at: float
+
+    @property
+    def done(self) -> bool:
+        """Nothing of it waits any more."""
+        return self.stored == 0
+
+
+class Changes:
+    """Tells watchers in the event loop that something changed; `notify` may come from a thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        """Wake everybody who waits."""
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until the next change, or so long."""
+        changed = self._changed
+        try:
+            await asyncio.wait_for(changed.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+
+class Jobs:
+    """Reads the progress of jobs from the catalogue."""
+
+    def __init__(self, engine: Engine, changes: Changes) -> None:
+        self._engine = engine
+        self._changes = changes
+
+    def get(self, job_id: str) -> Job:
+        """A job as it stands. Blocking.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        with Session(self._engine) as session:
+            row = session.get(JobRow, job_id)
+            if row is None:
+                raise JobNotFound(job_id=job_id)
+            of_job = (
+                select(Image.state, func.count())
+                .select_from(JobImage)
+                .outerjoin(Image, Image.id == JobImage.image_id)
+                .where(JobImage.job_id == job_id)
+                .group_by(Image.state)
+            )
+            counts: Counter[str | None] = Counter(dict(session.execute(of_job).tuples().all()))
+            failures = []
+            if counts[FAILED]:
+                failed = (
+                    select(Image.id, Image.file_name, Image.failure)
+                    .join(JobImage, Image.id == JobImage.image_id)
+                    .where(JobImage.job_id == job_id, Image.state == FAILED)
+                    .limit(MAX_FAILURES)
+                )
+                failures = [Failure(*found) for found in session.execute(failed)]
+        return Job(
+            job_id=job_id,
+            total=counts.total(),
+            stored=counts[STORED] + counts[QUEUED],
+            indexed=counts[INDEXED],
+            failed=counts[FAILED],
+            gone=counts[None] + counts[DELETING],
+            failures=failures,
+            created_at=row.created_at,
+        )
+
+    async def watch(self, job_id: str) -> AsyncIterator[Job]:
+        """The job now, then again after every change, until it is done.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        last: Job | None = None
+        while True:
+            began = time.monotonic()
+            job = await asyncio.to_thread(self.get, job_id)
+            counting_s = time.monotonic() - began
+            if job != last:
+                yield job
+                last = job
+            if job.done:
+                return
+            await self._changes.wait(_LONGEST_SILENCE_S)
+            await asyncio.sleep(max(_LEAST_INTERVAL_S, _SHARE_OF_TIME * counting_s))
