@@ -1,8 +1,11 @@
-"""The bundled Valkey server: how it is started on a laptop."""
+"""The bundled Valkey server: how it is started on a laptop. `python -m viewfinder.valkey`."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from viewfinder.settings import SharedSettings, load_settings
 
 _MAX_MEMORY = "256mb"
 
@@ -35,3 +38,17 @@ def server_command(socket: Path, folder: Path) -> list[str]:
     for name, value in options.items():
         command += [f"--{name}", value]
     return command
+
+
+def main() -> None:
+    """Become the server. The folder is made each time: it may have been lost with all its data."""
+    settings = load_settings(SharedSettings)
+    folder = settings.data_dir / "queue"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = server_command(settings.redis_socket, folder.absolute())
+    os.execv(command[0], command)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

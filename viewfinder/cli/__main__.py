@@ -20,7 +20,7 @@ Start everything on this machine, give it a folder of pictures, and search:
     viewfinder search "a cat on a sofa"
 
 Exit status: 0 done; 1 something did not work out (the last line says what); 2 a wrong argument or
-setting, or something that must be put right first; 130 stopped with Ctrl-C.
+setting, or something that must be put right first; 130 stopped with Ctrl-C (`up`: 0).
 """
 
 
