@@ -1,0 +1,67 @@
+"""Which encoder an index belongs to: vectors of two encoders cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from search_service.durable_file import write_atomically
+from search_service.vector_index import IndexUnusable
+from viewfinder.errors import EncoderMismatch
+from viewfinder.pixels import PixelSpec
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """The vector space of an encoder; two vectors compare only when their specs are equal."""
+
+    name: str
+    revision: str
+    kind: str
+    dim: int
+    pixels: PixelSpec
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision} ({self.kind}, {self.dim} numbers)"
+
+
+class EncoderBinding:
+    """The spec that an index holds, in a small file beside it.
+
+    Raises:
+        IndexUnusable: the file is there and cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._spec = _read(path)
+
+    @property
+    def spec(self) -> EncoderSpec | None:
+        """The spec, or None as long as the index has met no encoder."""
+        return self._spec
+
+    def bind(self, spec: EncoderSpec) -> None:
+        """From now on the index holds vectors of this encoder.
+
+        Raises:
+            StorageFull: the file cannot be written.
+        """
+        write_atomically(self._path, json.dumps(asdict(spec), indent=1).encode())
+        self._spec = spec
+
+    def check(self, offered: EncoderSpec) -> None:
+        """Raise EncoderMismatch, naming both, when the index belongs to another encoder."""
+        if self._spec is not None and self._spec != offered:
+            raise EncoderMismatch(index_encoder=str(self._spec), offered_encoder=str(offered))
+
+
+def _read(path: Path) -> EncoderSpec | None:
+    try:
+        stored = json.loads(path.read_bytes())
+        return EncoderSpec(**{**stored, "pixels": PixelSpec(**stored["pixels"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IndexUnusable(f"{path} cannot be read ({error})") from error

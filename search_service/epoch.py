@@ -1,0 +1,47 @@
+"""The index epoch: a counter that every write bumps, also across restarts and kill -9."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search_service.durable_file import write_atomically
+from search_service.vector_index import IndexUnusable
+
+_RESERVED = 1000
+
+
+class Epoch:
+    """Grows and never repeats. The file holds a number that no epoch has reached yet, so that
+    only one write in a thousand pays for the disk; a restart goes on from there.
+
+    Raises:
+        IndexUnusable: the file is there and cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._ceiling = int(path.read_bytes())
+        except FileNotFoundError:
+            self._ceiling = 0
+        except (OSError, ValueError) as error:
+            raise IndexUnusable(f"{path} cannot be read ({error})") from error
+        self._value = self._ceiling
+
+    @property
+    def value(self) -> int:
+        """The epoch now."""
+        return self._value
+
+    def bump(self) -> int:
+        """The next epoch.
+
+        Raises:
+            StorageFull: the file cannot be written; the epoch stays as it was.
+        """
+        if self._value + 1 >= self._ceiling:
+            ceiling = self._value + 1 + _RESERVED
+            write_atomically(self._path, str(ceiling).encode())
+            self._ceiling = ceiling
+        self._value += 1
+        return self._value

@@ -1,0 +1,56 @@
+"""The folder of the index: its lock, and the files in it opened together."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import BinaryIO
+
+from search_service.collection import Collection
+from search_service.edge_index import EdgeIndex
+from search_service.encoder_binding import EncoderBinding
+from search_service.epoch import Epoch
+from search_service.vector_index import IndexUnusable
+
+
+class FolderLock:
+    """Held by one process at a time, let go of by its death.
+
+    Raises:
+        IndexUnusable: another process holds it, or the folder is not writable.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = _lock(folder)
+
+    def release(self) -> None:
+        """Let the next one in."""
+        self._file.close()
+
+
+def open_collection(folder: Path, search_threads: int, min_free_bytes: int) -> Collection:
+    """The collection in this folder, a new one when there is none. Hold the FolderLock.
+
+    Raises:
+        IndexUnusable: it is damaged.
+    """
+    return Collection(
+        EdgeIndex(folder / "edge", search_threads, min_free_bytes),
+        EncoderBinding(folder / "encoder.json"),
+        Epoch(folder / "epoch"),
+    )
+
+
+def _lock(folder: Path) -> BinaryIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("wb")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise IndexUnusable(f"the index folder {folder} is not writable: {reason}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise IndexUnusable(f"the index in {folder} is in use by another process") from error
+    return file

@@ -1,0 +1,122 @@
+"""Answers a search: by text, by a picture, or by a picture that is in the index already."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_service.collection import Collection
+from search_service.encoder_binding import EncoderSpec
+from search_service.filters import parse_filters
+from search_service.vector_index import ScoredPoint, Vector
+from viewfinder.errors import ImageNotFound, ImageNotIndexed, InvalidRequest
+
+MAX_TOP_K = 100
+
+
+class QueryEncoder(Protocol):
+    """Makes query vectors [dim], with the spec of the encoder that made them."""
+
+    async def embed_text(self, text: str) -> tuple[Vector, EncoderSpec]:
+        """Raises ServiceUnavailable when the encoder is away, InvalidRequest for a bad text."""
+
+    async def embed_picture(self, pixels: NDArray[np.uint8]) -> tuple[Vector, EncoderSpec]:
+        """`pixels` uint8 [height, width, 3], as the spec wants them."""
+
+    async def spec(self) -> EncoderSpec:
+        """The encoder's spec."""
+
+
+@dataclass(frozen=True)
+class ByText:
+    """Pictures that fit these words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ByPicture:
+    """Pictures that look like this one; uint8 [height, width, 3]."""
+
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class BySimilar:
+    """Pictures that look like this one of the index, itself left out."""
+
+    image_id: str
+
+
+Query: TypeAlias = ByText | ByPicture | BySimilar
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hits, best first, and what they cost."""
+
+    hits: list[ScoredPoint]
+    epoch: int
+    spec: EncoderSpec | None
+    embed_ms: float
+    index_ms: float
+
+
+class Searcher:
+    """Embeds the query and asks the collection."""
+
+    def __init__(self, collection: Collection, encoder: QueryEncoder) -> None:
+        self._collection = collection
+        self._encoder = encoder
+
+    async def search(
+        self, query: Query, top_k: int, score_threshold: float, filters: Mapping[str, object]
+    ) -> Answer:
+        """The `top_k` nearest; a `score_threshold` of 0 leaves nothing out.
+
+        Raises:
+            InvalidRequest, UnknownFilterKey: a value that is not allowed.
+            ImageNotFound, ImageNotIndexed: the picture to compare with has no vector.
+            ServiceUnavailable: the encoder is away. EncoderMismatch: it is not the index's.
+        """
+        if not 1 <= top_k <= MAX_TOP_K:
+            raise InvalidRequest("top_k", str(top_k), f"1..{MAX_TOP_K}")
+        if not (math.isfinite(score_threshold) and 0 <= score_threshold <= 1):
+            raise InvalidRequest("score_threshold", str(score_threshold), "0..1")
+        conditions = parse_filters(filters)
+        threshold = score_threshold or None
+        if isinstance(query, BySimilar):
+            image_id = _image_id(query.image_id)
+            started = time.perf_counter()
+            similar = await self._collection.search_similar(image_id, top_k, threshold, conditions)
+            if similar is None:
+                raise ImageNotIndexed(image_id=query.image_id, state="not in the index")
+            hits, epoch = similar
+            return Answer(hits, epoch, self._collection.spec, 0.0, _ms_since(started))
+        started = time.perf_counter()
+        if isinstance(query, ByText):
+            vector, spec = await self._encoder.embed_text(query.text)
+        else:
+            vector, spec = await self._encoder.embed_picture(query.pixels)
+        embed_ms = _ms_since(started)
+        started = time.perf_counter()
+        hits, epoch = await self._collection.search(spec, vector, top_k, threshold, conditions)
+        return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
+
+
+def _image_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ImageNotFound(image_id=text[:100]) from None
+
+
+def _ms_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

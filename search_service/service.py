@@ -1,0 +1,121 @@
+"""The gRPC face of search_service: protobuf to plain Python and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from search_service.collection import Collection
+from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
+from search_service.wire import (
+    plain,
+    point_of,
+    spec_message,
+    spec_of,
+    struct_of,
+    uuid_of,
+    vectors_of,
+)
+from viewfinder.errors import InvalidRequest
+from viewfinder.v1 import search_pb2, search_pb2_grpc
+
+FULL_NAME = "viewfinder.v1.SearchService"
+MAX_POINTS = 1024
+
+
+class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
+    """Serves a collection."""
+
+    def __init__(self, collection: Collection, searcher: Searcher, name: str) -> None:
+        self._collection = collection
+        self._searcher = searcher
+        self._name = name
+
+    async def Upsert(
+        self, request: search_pb2.UpsertRequest, context: Any
+    ) -> search_pb2.UpsertResponse:
+        """Durable when it answers."""
+        _check_count(len(request.points))
+        epoch = await self._collection.upsert(
+            spec_of(request.spec),
+            [point_of(point) for point in request.points],
+            vectors_of(request.vectors),
+        )
+        return search_pb2.UpsertResponse(epoch=epoch)
+
+    async def SetPayload(
+        self, request: search_pb2.SetPayloadRequest, context: Any
+    ) -> search_pb2.SetPayloadResponse:
+        """Replaces payloads."""
+        _check_count(len(request.points))
+        epoch = await self._collection.set_payload([point_of(point) for point in request.points])
+        return search_pb2.SetPayloadResponse(epoch=epoch)
+
+    async def DeletePoints(
+        self, request: search_pb2.DeletePointsRequest, context: Any
+    ) -> search_pb2.DeletePointsResponse:
+        """Removes points."""
+        _check_count(len(request.ids))
+        epoch = await self._collection.delete([uuid_of(text) for text in request.ids])
+        return search_pb2.DeletePointsResponse(epoch=epoch)
+
+    async def Search(
+        self, request: search_pb2.SearchRequest, context: Any
+    ) -> search_pb2.SearchResponse:
+        """Answers one query."""
+        answer = await self._searcher.search(
+            _query_of(request),
+            request.top_k,
+            request.score_threshold,
+            plain(request.filters, "filters"),
+        )
+        return search_pb2.SearchResponse(
+            hits=[
+                search_pb2.Hit(id=str(hit.id), score=hit.score, payload=struct_of(hit.payload))
+                for hit in answer.hits
+            ],
+            epoch=answer.epoch,
+            spec=None if answer.spec is None else spec_message(answer.spec),
+            embed_ms=answer.embed_ms,
+            index_ms=answer.index_ms,
+        )
+
+    async def GetCollection(
+        self, request: search_pb2.GetCollectionRequest, context: Any
+    ) -> search_pb2.Collection:
+        """Describes the collection."""
+        state = await self._collection.state()
+        return search_pb2.Collection(
+            name=self._name,
+            vectors_count=state.info.points,
+            status="green",
+            indexed=state.info.indexed,
+            spec=None if state.spec is None else spec_message(state.spec),
+            epoch=state.epoch,
+        )
+
+
+def _query_of(request: search_pb2.SearchRequest) -> Query:
+    kind = request.WhichOneof("query")
+    if kind == "text":
+        return ByText(request.text)
+    if kind == "image_id":
+        return BySimilar(request.image_id)
+    if kind == "pixels":
+        pixels = request.pixels
+        if pixels.count != 1 or pixels.height * pixels.width * 3 != len(pixels.data):
+            raise InvalidRequest(
+                "pixels",
+                f"{len(pixels.data)} bytes for {pixels.count} pictures",
+                "one picture, height x width x 3 bytes",
+            )
+        return ByPicture(
+            np.frombuffer(pixels.data, dtype=np.uint8).reshape(pixels.height, pixels.width, 3)
+        )
+    raise InvalidRequest("query", "missing", "text, pixels or image_id")
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_POINTS:
+        raise InvalidRequest("points", str(count), f"1..{MAX_POINTS} a call")

@@ -1,0 +1,109 @@
+"""Protobuf messages as this service's own types, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from google.protobuf.struct_pb2 import Struct, Value
+
+from search_service.encoder_binding import EncoderSpec
+from search_service.vector_index import IndexPoint, Vector
+from viewfinder.errors import InvalidRequest
+from viewfinder.pixels import PixelSpec
+from viewfinder.v1 import common_pb2, search_pb2
+
+_EXACT_INTEGERS = 2**53
+
+
+def plain(struct: Struct, field: str) -> dict[str, Any]:
+    """A Struct as a dict; whole numbers as int, since a Struct knows only doubles.
+
+    Raises:
+        InvalidRequest: a number is NaN or infinite.
+    """
+    return {key: _plain_value(value, f"{field}.{key}") for key, value in struct.fields.items()}
+
+
+def _plain_value(value: Value, field: str) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "number_value":
+        number = value.number_value
+        if not math.isfinite(number):
+            raise InvalidRequest(field[:200], str(number), "finite numbers")
+        whole = number.is_integer() and abs(number) <= _EXACT_INTEGERS
+        return int(number) if whole else number
+    if kind == "string_value":
+        return value.string_value
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "list_value":
+        return [_plain_value(item, field) for item in value.list_value.values]
+    if kind == "struct_value":
+        return plain(value.struct_value, field)
+    return None
+
+
+def struct_of(values: Mapping[str, Any]) -> Struct:
+    """A dict as a Struct."""
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+def point_of(point: search_pb2.Point) -> IndexPoint:
+    """Raises InvalidRequest when the id is no UUID."""
+    return IndexPoint(uuid_of(point.id), plain(point.payload, "payload"))
+
+
+def uuid_of(text: str) -> UUID:
+    """Raises InvalidRequest when this is no UUID."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidRequest("id", repr(text)[:100], "UUIDs") from None
+
+
+def spec_of(message: common_pb2.EncoderSpec) -> EncoderSpec:
+    """Raises InvalidRequest when a part is missing or not allowed."""
+    resize_mode, interpolation = message.pixels.resize_mode, message.pixels.interpolation
+    if not message.name or not message.revision or not 1 <= message.dim <= 65_536:
+        raise InvalidRequest("spec", f"{message.name!r} of {message.dim} numbers", "a whole spec")
+    if resize_mode not in ("shortest", "squash") or interpolation not in ("bicubic", "bilinear"):
+        raise InvalidRequest(
+            "spec.pixels", f"{resize_mode!r}, {interpolation!r}", "as in common.proto"
+        )
+    return EncoderSpec(
+        name=message.name,
+        revision=message.revision,
+        kind=message.kind,
+        dim=message.dim,
+        pixels=PixelSpec(message.pixels.size, resize_mode, interpolation),  # type: ignore[arg-type]
+    )
+
+
+def spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:
+    """The spec for the wire."""
+    return common_pb2.EncoderSpec(
+        name=spec.name,
+        revision=spec.revision,
+        kind=spec.kind,
+        dim=spec.dim,
+        pixels=common_pb2.PixelSpec(
+            size=spec.pixels.size,
+            resize_mode=spec.pixels.resize_mode,
+            interpolation=spec.pixels.interpolation,
+        ),
+    )
+
+
+def vectors_of(message: common_pb2.Vectors) -> Vector:
+    """float32 [count, dim], a view of the message's bytes. Raises InvalidRequest for a torn one."""
+    if message.count * message.dim * 4 != len(message.data):
+        raise InvalidRequest(
+            "vectors", f"{len(message.data)} bytes", f"{message.count} x {message.dim} float32"
+        )
+    return np.frombuffer(message.data, dtype="<f4").reshape(message.count, message.dim)
