@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from typing import Any
 
 import grpc
@@ -162,10 +162,24 @@ class _AioStreamUnary(grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
         self, continuation: Callable[..., Any], details: ClientCallDetails, requests: Any
     ) -> Any:
+        return _TypedCall(await continuation(_completed(details), requests), self._service)
+
+
+class _TypedCall:
+    """A call whose await raises our errors; grpc.aio wants a call back here, not a response."""
+
+    def __init__(self, call: Any, service: str) -> None:
+        self._call = call
+        self._service = service
+
+    def __await__(self) -> Generator[Any, None, Any]:
         try:
-            return await (await continuation(_completed(details), requests))
+            return (yield from self._call.__await__())
         except grpc.RpcError as error:
             raise error_of(error, self._service) from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
 
 
 class _AioUnaryStream(grpc.aio.UnaryStreamClientInterceptor):
