@@ -11,6 +11,7 @@ prolongs every `BEAT_S`; `reap` puts jobs whose lease ran out back into their qu
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -19,7 +20,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry as ConnectionRetry
-from rq import Queue, Retry
+from rq import Queue, Retry, SimpleWorker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.registry import StartedJobRegistry
@@ -31,6 +32,7 @@ from viewfinder.settings import SharedSettings
 JOB_FUNCTION = "worker.jobs.process_pending"
 LEASE_S = 12
 BEAT_S = 3
+ALIVE_S = 15
 
 _QUEUE_PREFIX = "viewfinder-index-"
 _WAKE_PREFIX = "viewfinder:wake:"
@@ -39,6 +41,7 @@ _MAX_RUNS = 5  # of one job whose worker dies; the catalogue's reconciler makes 
 _JOB_TIMEOUT_S = 300  # the last resort: everything a job does has a shorter limit of its own
 _RESULT_TTL_S = 10
 _FAILURE_TTL_S = 3600
+_ANY_LEASE_S = 3600  # longer than any lease that may still run
 _QUICK_TIMEOUT_S = 0.5
 
 
@@ -162,7 +165,7 @@ class WorkQueue:
         """
         queue = self.rq_queue(queue_index)
         try:
-            StartedJobRegistry(queue=queue).cleanup(timestamp=time.time() + 2 * LEASE_S)
+            StartedJobRegistry(queue=queue).cleanup(timestamp=time.time() + _ANY_LEASE_S)
             # Taken from the queue, but its worker died before it began.
             for job_id in queue.intermediate_queue.get_job_ids():
                 queue.intermediate_queue.remove(job_id)
@@ -192,6 +195,20 @@ class WorkQueue:
     def close(self) -> None:
         """Close all connections."""
         self._connection.close()
+
+
+def worker_is_alive(settings: SharedSettings, queue_index: int) -> bool:
+    """Whether a worker of this queue was heard of within the last `ALIVE_S` seconds."""
+    connection = connect(settings, timeout_s=2.0)
+    try:
+        queue = Queue(queue_name(queue_index), connection=connection, serializer=JSONSerializer)
+        workers = SimpleWorker.all(queue=queue)
+    except RedisError:
+        return False
+    finally:
+        connection.close()
+    heard = [worker.last_heartbeat for worker in workers if worker.last_heartbeat is not None]
+    return any((datetime.now(UTC) - moment).total_seconds() < ALIVE_S for moment in heard)
 
 
 def queue_away(error: redis.RedisError) -> ServiceUnavailable:

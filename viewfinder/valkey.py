@@ -31,7 +31,7 @@ def server_command(socket: Path, folder: Path) -> list[str]:
         "save": "",
         "maxmemory": _MAX_MEMORY,
         "maxmemory-policy": "volatile-lru",
-        "always-show-logo": "no",
+        "loglevel": "warning",
         "daemonize": "no",
     }
     command = [str(get_binary_path())]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from viewfinder.blobs import OriginalStore
 from viewfinder.pixels import PixelLimits, PixelPool
 from viewfinder.queue import WorkQueue, connect
 from viewfinder.rpc import open_blocking_channel
@@ -61,7 +62,7 @@ def main(
             ImageServiceStub(open_blocking_channel(settings.address_of("image"), "image_service"))
         )
         indexer = Indexer(
-            StoredOriginals(settings.originals_dir),
+            StoredOriginals(OriginalStore.reading_folder(settings.originals_dir)),
             pixels,
             embedder,
             index,

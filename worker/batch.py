@@ -170,9 +170,7 @@ def _summary(
     indexed_: Sequence[WorkResult],
     more: bool,
 ) -> BatchSummary:
-    def count(
-        results: Sequence[WorkResult], outcome: int
-    ) -> int:
+    def count(results: Sequence[WorkResult], outcome: int) -> int:
         return sum(result.outcome == outcome for result in results)
 
     everything = [*removed, *refreshed, *indexed_]

@@ -11,7 +11,6 @@ from rq import get_current_job
 
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
 from viewfinder.queue import WorkQueue
-from viewfinder.telemetry import bind_request_id
 from worker.batch import BatchRunner, BatchSummary
 
 log = structlog.get_logger()
@@ -30,7 +29,10 @@ class JobContext:
 
     def process_pending(self, queue_index: int, claim_id: str) -> None:
         """One batch; when more waits, the next job follows."""
-        bind_request_id(claim_id)
+        with structlog.contextvars.bound_contextvars(request_id=claim_id):
+            self._process_pending(queue_index, claim_id)
+
+    def _process_pending(self, queue_index: int, claim_id: str) -> None:
         with suppress(ServiceUnavailable):  # the flag then runs out by itself
             self._queue.mark_looking(queue_index)
         try:

@@ -97,6 +97,7 @@ def supervisord_config(settings: StackSettings, programs: Sequence[Program]) -> 
                 "pidfile": str(settings.run_dir / "supervisord.pid"),
                 "childlogdir": str(settings.logs_dir),
                 "directory": str(Path.cwd()),  # where .env is read from
+                **({"user": "root"} if os.geteuid() == 0 else {}),  # else it complains at length
                 "minfds": "256",
                 "minprocs": "1",
             },
