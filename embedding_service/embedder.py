@@ -1,0 +1,108 @@
+"""Embeds what callers bring: checks it, remembers texts, and lets calls share runs."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from cachetools import LRUCache
+
+from embedding_service.batching import BatchingLane
+from embedding_service.encoders.base import Encoder, EncoderSpec, FloatArray, PixelArray
+from viewfinder.errors import InvalidRequest
+
+MAX_TEXTS = 32
+MAX_TEXT_CHARS = 512
+_WAITING_TEXTS = 1024
+_WAITING_IMAGES = 256
+
+
+class Embedder:
+    """One encoder behind two lanes.
+
+    Texts and pictures run in threads of their own: a search's text never queues behind pictures,
+    it only shares the processor with the one run that is under way.
+    """
+
+    def __init__(
+        self, encoder: Encoder, text_batch: int, image_batch: int, text_cache_size: int
+    ) -> None:
+        self._encoder = encoder
+        self._texts: BatchingLane[str] = BatchingLane(
+            "text", encoder.embed_texts, text_batch, _WAITING_TEXTS
+        )
+        self._images: BatchingLane[PixelArray] = BatchingLane(
+            "images", self._embed_pictures, image_batch, _WAITING_IMAGES
+        )
+        self._cache: LRUCache[str, FloatArray] = LRUCache(text_cache_size)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The encoder's spec."""
+        return self._encoder.spec
+
+    @property
+    def device(self) -> str:
+        """Where the encoder runs."""
+        return self._encoder.device
+
+    @property
+    def max_batch(self) -> int:
+        """The most pictures a call may bring."""
+        return self._encoder.max_batch
+
+    async def embed_texts(self, texts: Sequence[str], timeout_s: float | None) -> FloatArray:
+        """float32 [n, dim] for 1..32 texts of 1..512 characters.
+
+        Raises:
+            InvalidRequest: too many, none, or a text that is empty or too long.
+            DeadlineExceeded, Overloaded: see BatchingLane.
+        """
+        if not 1 <= len(texts) <= MAX_TEXTS:
+            raise InvalidRequest("texts", f"{len(texts)} texts", f"1..{MAX_TEXTS} a call")
+        wanted = [_normalised(text) for text in texts]
+        known = {text: self._cache[text] for text in wanted if text in self._cache}
+        unknown = [text for text in dict.fromkeys(wanted) if text not in known]
+        if unknown:
+            for text, vector in zip(
+                unknown, await self._texts.embed(unknown, timeout_s), strict=True
+            ):
+                known[text] = vector
+                if self._cache.maxsize:
+                    self._cache[text] = vector
+        return np.stack([known[text] for text in wanted])
+
+    async def embed_images(self, pixels: PixelArray, timeout_s: float | None) -> FloatArray:
+        """float32 [n, dim] for uint8 [n, size, size, 3], prepared as the spec says.
+
+        Raises:
+            InvalidRequest: too many, none, or of another size.
+            DeadlineExceeded, Overloaded: see BatchingLane.
+        """
+        size = self.spec.pixels.size
+        if not 1 <= len(pixels) <= self.max_batch:
+            raise InvalidRequest("pixels.count", str(len(pixels)), f"1..{self.max_batch} a call")
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise InvalidRequest(
+                "pixels", f"{pixels.dtype} {pixels.shape[1:]}", f"uint8 ({size}, {size}, 3)"
+            )
+        return await self._images.embed(pixels, timeout_s)  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """Finish what is queued."""
+        await self._texts.close()
+        await self._images.close()
+
+    def _embed_pictures(self, pictures: Sequence[PixelArray]) -> FloatArray:
+        return self._encoder.embed_images(np.stack(pictures))
+
+
+def _normalised(text: str) -> str:
+    """One spelling of what reads the same: the key of the cache, and what is embedded."""
+    normal = " ".join(unicodedata.normalize("NFC", text).split())
+    if not 1 <= len(normal) <= MAX_TEXT_CHARS:
+        raise InvalidRequest(
+            "text", f"{len(normal)} characters long", f"1..{MAX_TEXT_CHARS} characters"
+        )
+    return normal

@@ -1,0 +1,73 @@
+"""The gRPC face of embedding_service: protobuf to numpy and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from embedding_service.embedder import Embedder
+from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from viewfinder.errors import InvalidRequest
+from viewfinder.rpc import remaining_s
+from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
+
+FULL_NAME = "viewfinder.v1.EmbeddingService"
+
+
+class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
+    """Serves an embedder."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._spec = _spec_message(embedder.spec)
+
+    async def GetSpec(
+        self, request: embedding_pb2.GetSpecRequest, context: Any
+    ) -> embedding_pb2.GetSpecResponse:
+        """The encoder and what it wants."""
+        return embedding_pb2.GetSpecResponse(
+            spec=self._spec, device=self._embedder.device, max_batch=self._embedder.max_batch
+        )
+
+    async def EmbedText(
+        self, request: embedding_pb2.EmbedTextRequest, context: Any
+    ) -> embedding_pb2.EmbedTextResponse:
+        """Vectors of texts."""
+        vectors = await self._embedder.embed_texts(list(request.texts), remaining_s())
+        return embedding_pb2.EmbedTextResponse(vectors=_vectors(vectors), spec=self._spec)
+
+    async def EmbedImages(
+        self, request: embedding_pb2.EmbedImagesRequest, context: Any
+    ) -> embedding_pb2.EmbedImagesResponse:
+        """Vectors of pictures."""
+        vectors = await self._embedder.embed_images(_pixels(request.pixels), remaining_s())
+        return embedding_pb2.EmbedImagesResponse(vectors=_vectors(vectors), spec=self._spec)
+
+
+def _pixels(message: common_pb2.Pixels) -> PixelArray:
+    shape = (message.count, message.height, message.width, 3)
+    wanted_bytes = message.count * message.height * message.width * 3
+    if wanted_bytes != len(message.data):
+        raise InvalidRequest("pixels.data", f"{len(message.data)} bytes", f"{wanted_bytes} bytes")
+    return np.frombuffer(message.data, dtype=np.uint8).reshape(shape)
+
+
+def _vectors(vectors: FloatArray) -> common_pb2.Vectors:
+    count, dim = vectors.shape
+    data = vectors.astype("<f4", copy=False).tobytes()
+    return common_pb2.Vectors(data=data, count=count, dim=dim)
+
+
+def _spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:
+    return common_pb2.EncoderSpec(
+        name=spec.name,
+        revision=spec.revision,
+        kind=spec.kind,
+        dim=spec.dim,
+        pixels=common_pb2.PixelSpec(
+            size=spec.pixels.size,
+            resize_mode=spec.pixels.resize_mode,
+            interpolation=spec.pixels.interpolation,
+        ),
+    )
