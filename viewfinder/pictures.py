@@ -7,6 +7,9 @@ from typing import Literal
 
 RenditionFormat = Literal["webp", "jpeg"]
 
+# To be raised when renditions are made in another way (quality, method): it is part of their ETag.
+RENDITION_VERSION = 1
+
 
 @dataclass(frozen=True)
 class PixelSpec:

@@ -1,0 +1,63 @@
+"""`python -m image_service`: serves the bytes of pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from image_service.content import ContentSource
+from image_service.rendition_cache import RenditionCache, RenditionKey
+from image_service.renditions import Renditions
+from image_service.service import ImageServicer
+from image_service.settings import ImageSettings
+from viewfinder.blobs import OriginalStore
+from viewfinder.pixels import PixelLimits, PixelPool
+from viewfinder.rpc_server import RpcServer
+from viewfinder.settings import load_settings
+from viewfinder.telemetry import configure_logging
+from viewfinder.v1.image_pb2_grpc import add_ImageServiceServicer_to_server
+
+
+async def serve(settings: ImageSettings) -> None:
+    """Serve until SIGTERM."""
+    processes = settings.image_pixel_processes
+    originals = OriginalStore.in_folder(settings.originals_dir)
+    cache = RenditionCache(settings.renditions_dir, settings.rendition_cache_bytes)
+    with (
+        PixelPool(processes, PixelLimits(max_pixels=settings.max_pixels)) as pixels,
+        ThreadPoolExecutor(processes, thread_name_prefix="render") as executor,
+    ):
+
+        def render(blob_key: str, key: RenditionKey) -> bytes:
+            return pixels.render(originals.local_path(blob_key), key.width, key.format)
+
+        await asyncio.to_thread(cache.load)
+        await asyncio.to_thread(pixels.warm_up)
+        renditions = Renditions(
+            cache,
+            render,
+            executor,
+            settings.rendition_widths,
+            settings.rendition_queue,
+            time.monotonic,
+        )
+        source = ContentSource(originals, renditions, settings.chunk_bytes)
+        server = RpcServer(settings.listen_address_of("image"))
+        server.add(
+            add_ImageServiceServicer_to_server,
+            ImageServicer(source),
+            "viewfinder.v1.ImageService",
+        )
+        await server.run()
+
+
+def main() -> None:
+    """Settings, logging, serve."""
+    settings = load_settings(ImageSettings)
+    configure_logging("image", settings.log_format, settings.log_level)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()
