@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
@@ -65,13 +66,9 @@ class Changes:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait(self, timeout_s: float) -> None:
-        """Until the next change, or so long."""
-        changed = self._changed
-        try:
-            await asyncio.wait_for(changed.wait(), timeout_s)
-        except TimeoutError:
-            return
+    def next(self) -> asyncio.Event:
+        """Set with the next change after now; take it before looking, so that none is missed."""
+        return self._changed
 
 
 class Jobs:
@@ -98,7 +95,7 @@ class Jobs:
                 .where(JobImage.job_id == job_id)
                 .group_by(Image.state)
             )
-            counts: Counter[str | None] = Counter(dict(session.execute(of_job).tuples().all()))
+            counts: Counter[str | None] = Counter({state: count for state, count in session.execute(of_job)}  # noqa: C416 - rows are no pairs to mypy)
             failures = []
             if counts[FAILED]:
                 failed = (
@@ -128,6 +125,7 @@ class Jobs:
         last: Job | None = None
         while True:
             began = time.monotonic()
+            changed = self._changes.next()
             job = await asyncio.to_thread(self.get, job_id)
             counting_s = time.monotonic() - began
             if job != last:
@@ -135,5 +133,6 @@ class Jobs:
                 last = job
             if job.done:
                 return
-            await self._changes.wait(_LONGEST_SILENCE_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _LONGEST_SILENCE_S)
             await asyncio.sleep(max(_LEAST_INTERVAL_S, _SHARE_OF_TIME * counting_s))
