@@ -251,6 +251,47 @@ class Overloaded(ViewfinderError):
 
 
 @dataclass(eq=False)
+class RequestTooLarge(ViewfinderError):
+    """A request's body beyond the limit."""
+
+    size_bytes: int
+    limit_bytes: int
+    code: ClassVar[str] = "request_too_large"
+    http_status: ClassVar[int] = 413
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The request is too large"
+    template: ClassVar[str] = (
+        "The request's body has at least {size_bytes} bytes; allowed here: {limit_bytes}"
+    )
+
+
+@dataclass(eq=False)
+class RequestTimeout(ViewfinderError):
+    """The client stopped sending in the middle of a request."""
+
+    idle_s: float
+    code: ClassVar[str] = "request_timeout"
+    http_status: ClassVar[int] = 408
+    grpc_status: ClassVar[str] = "CANCELLED"
+    title: ClassVar[str] = "The request did not arrive"
+    template: ClassVar[str] = "Nothing of the request's body arrived for {idle_s} s"
+
+
+@dataclass(eq=False)
+class ForbiddenOrigin(ViewfinderError):
+    """A web page of somebody else, or a host name that is not this gateway's."""
+
+    header: str
+    value: str
+    setting: str
+    code: ClassVar[str] = "forbidden_origin"
+    http_status: ClassVar[int] = 403
+    grpc_status: ClassVar[str] = "PERMISSION_DENIED"
+    title: ClassVar[str] = "Not from there"
+    template: ClassVar[str] = "{header} is {value!r}; {setting} says which are allowed"
+
+
+@dataclass(eq=False)
 class Unauthorized(ViewfinderError):
     """No API key, or a wrong one."""
 
