@@ -95,7 +95,9 @@ class Jobs:
                 .where(JobImage.job_id == job_id)
                 .group_by(Image.state)
             )
-            counts: Counter[str | None] = Counter({state: count for state, count in session.execute(of_job)}  # noqa: C416 - rows are no pairs to mypy)
+            counts: Counter[str | None] = Counter()
+            for state, count in session.execute(of_job):
+                counts[state] = count
             failures = []
             if counts[FAILED]:
                 failed = (
