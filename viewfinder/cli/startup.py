@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ from viewfinder.cli.stack import CannotStartError, Stack
 _LOG_POLL_S = 0.2
 _READY_POLL_S = 0.3
 _SHOWN_LINES = 5
+# A process whose settings are wrong ends with status 2 and a line that says which. supervisord
+# forgets the status of what ends soon after its start, but writes it into its log.
+_WRONG_SETTINGS = re.compile(r"exited: (\S+) \(exit status 2;")
 
 
 class NotReadyError(Exception):
@@ -35,6 +39,7 @@ class StackRun:
         names = [program.name for program in stack.programs]
         self._painter = LinePainter(names)
         self._logs = LogFollower([log_file(stack.settings, name) for name in names])
+        self._supervisor_log = LogFollower([log_file(stack.settings, "supervisord")])
 
     def detached(self) -> None:
         """Return when everything is ready; the stack stays.
@@ -102,8 +107,10 @@ class StackRun:
             self._console.print(f"                     {settings.frontend_url} (page)")
 
     def _stop_if_hopeless(self, now: Readiness, started_s: float) -> None:
-        if now.hopeless:
-            said = "\n".join(self._last_words(name, 1) for name in now.hopeless)
+        lines = [line for _, line in self._supervisor_log.new_lines()]
+        hopeless = {match[1] for line in lines if (match := _WRONG_SETTINGS.search(line))}
+        if hopeless:
+            said = "\n".join(self._last_words(name, 1) for name in sorted(hopeless))
             self._stack.stop()
             raise CannotStartError(said)
         if time.monotonic() - started_s > self._timeout_s:

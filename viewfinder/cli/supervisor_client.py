@@ -24,7 +24,6 @@ class ProcessState:
     state: str  # STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL, ...
     pid: int  # 0 when there is none
     uptime_s: int
-    exit_status: int  # of the last time it ended
     reason: str  # why it could not be started
 
     @property
@@ -59,7 +58,6 @@ class SupervisorClient:
                 state=info["statename"],
                 pid=info["pid"],
                 uptime_s=max(0, info["now"] - info["start"]) if info["pid"] else 0,
-                exit_status=info["exitstatus"],
                 reason=info["spawnerr"],
             )
             for info in self._call("getAllProcessInfo")
