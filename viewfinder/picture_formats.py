@@ -166,7 +166,8 @@ def _name_of_text(head: bytes) -> str:
         return "a script"
     if b"%pdf-" in lowered[:1024]:
         return "a PDF document"
-    if not set(head) & set(range(32)) - {9, 10, 12, 13, 27}:
+    is_utf8 = len(head.decode("utf-8", "ignore").encode()) > len(head) - 4 and len(head) > 3
+    if is_utf8 and not set(head) & set(range(32)) - {9, 10, 12, 13, 27}:
         return "text"
     return f"unknown data (it starts with the bytes {head[:8].hex(' ')})"
 
