@@ -17,6 +17,8 @@ from typing import Literal
 import pillow_heif
 from PIL import Image
 
+FoundBy = Literal["inspect", "prepare"]
+
 
 @dataclass(frozen=True)
 class HostileFile:
@@ -28,7 +30,7 @@ class HostileFile:
     name: str
     content: bytes
     expected_code: str | None
-    found_by: Literal["inspect", "prepare"] = "inspect"
+    found_by: FoundBy = "inspect"
 
 
 def hostile_files() -> list[HostileFile]:
@@ -100,7 +102,7 @@ def _no_pictures() -> Iterator[HostileFile]:
 
 
 def _polyglots() -> Iterator[HostileFile]:
-    gif, jpeg, png = encoded("GIF"), encoded("JPEG"), encoded("PNG")
+    gif, jpeg, whole = encoded("GIF"), encoded("JPEG"), encoded("PNG")
     files = {
         "gif_javascript.gif": gif[:6] + b"/*" + gif[8:] + b"*/=1;alert(1);//",
         "gif_zip.gif": gif + _zip(),
@@ -108,7 +110,7 @@ def _polyglots() -> Iterator[HostileFile]:
         "jpeg_html.jpg": encoded("JPEG", comment=b"--><html><script>alert(1)</script>"),
         "jpeg_html_behind.jpg": jpeg + b"<!doctype html><body onload=alert(1)>",
         "jpeg_pdf.jpg": encoded("JPEG", comment=b"%PDF-1.4 1 0 obj"),
-        "png_php.png": png + b"<?php system($_GET['c']); ?>",
+        "png_php.png": whole + b"<?php system($_GET['c']); ?>",
         "jpeg_phar.jpg": jpeg + b"__HALT_COMPILER();",
     }
     for name, content in files.items():
@@ -136,9 +138,9 @@ def _too_large() -> Iterator[HostileFile]:
     chunks = b"VP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + canvas
     webp = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
     files = {
-        "bomb.png": _png(20_000, 20_000, zlib.compress(bytes(20_000 * 2501), 9), depth=1, colour=0),
-        "header.png": _png(side, side, zlib.compress(b"\0" * 100)),
-        "huge_side.png": _png(2**31 - 1, 1, zlib.compress(b"\0" * 100)),
+        "bomb.png": png(20_000, 20_000, zlib.compress(bytes(20_000 * 2501), 9), depth=1, colour=0),
+        "header.png": png(side, side, zlib.compress(b"\0" * 100)),
+        "huge_side.png": png(2**31 - 1, 1, zlib.compress(b"\0" * 100)),
         "header.jpg": bytes(jpeg),
         "header.bmp": bytes(bmp),
         "screen.gif": bytes(gif),
@@ -156,28 +158,28 @@ def _truncated() -> Iterator[HostileFile]:
     for image_format, suffix in _SUFFIXES.items():
         whole = encoded(image_format)
         half = whole[: len(whole) * 6 // 10]
-        found_by = "inspect" if image_format in ("WEBP", "AVIF") else "prepare"
+        found_by: FoundBy = "inspect" if image_format in ("WEBP", "AVIF") else "prepare"
         yield HostileFile(f"truncated.{suffix}", half, "broken_image", found_by)
         stub = whole[:20]
         yield HostileFile(f"only_the_start.{suffix}", stub, "broken_image")
 
 
 def _broken() -> Iterator[HostileFile]:
-    png, gif, jpeg, tiff = (encoded(name) for name in ("PNG", "GIF", "JPEG", "TIFF"))
-    header_crc = bytearray(png)
+    whole, gif, jpeg, tiff = (encoded(name) for name in ("PNG", "GIF", "JPEG", "TIFF"))
+    header_crc = bytearray(whole)
     header_crc[29] ^= 0xFF
     far = bytearray(tiff)
     struct.pack_into("<I", far, 4, 0xFFFFFFF0)
     at_inspect = {
         "wrong_header_crc.png": bytes(header_crc),
-        "no_pixels.png": _png(0, 10, zlib.compress(b"\0")),
+        "no_pixels.png": png(0, 10, zlib.compress(b"\0")),
         "no_frame.gif": gif[:13] + b";",
         "garbage.jpg": b"\xff\xd8\xff\xe0" + random.Random(3).randbytes(2000),
         "directory_far_away.tif": bytes(far),
         "garbage.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500),
         "garbage.avif": b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(500),
         "garbage.webp": b"RIFF\xff\xff\xff\x7fWEBPVP8 " + bytes(100),
-        "compressed_text_bomb.png": _png(
+        "compressed_text_bomb.png": png(
             8,
             8,
             zlib.compress(b"\0" * 200),
@@ -185,8 +187,8 @@ def _broken() -> Iterator[HostileFile]:
         ),
     }
     at_prepare = {
-        "wrong_zlib.png": _png(64, 64, b"x\x9c" + bytes(500)),
-        "too_few_pixels.png": _png(640, 640, zlib.compress(b"\0" * 1000)),
+        "wrong_zlib.png": png(64, 64, b"x\x9c" + bytes(500)),
+        "too_few_pixels.png": png(640, 640, zlib.compress(b"\0" * 1000)),
         "no_end.jpg": jpeg[: jpeg.index(b"\xff\xda") + 14],
     }
     for name, content in at_inspect.items():
@@ -204,9 +206,9 @@ def _too_much_metadata() -> Iterator[HostileFile]:
     files = {
         "huge_exif.jpg": jpeg[:2] + segment * 160 + jpeg[2:],
         "huge_profile.jpg": jpeg[:2] + profile * 160 + jpeg[2:],
-        "huge_profile.png": _png(8, 8, pixels, (b"iCCP", b"icc\0\0" + stored)),
-        "huge_text.png": _png(8, 8, pixels, (b"tEXt", b"k\0" + noise)),
-        "huge_exif.png": _png(8, 8, pixels, (b"eXIf", b"II*\0" + noise)),
+        "huge_profile.png": png(8, 8, pixels, (b"iCCP", b"icc\0\0" + stored)),
+        "huge_text.png": png(8, 8, pixels, (b"tEXt", b"k\0" + noise)),
+        "huge_exif.png": png(8, 8, pixels, (b"eXIf", b"II*\0" + noise)),
         "huge_xmp.webp": encoded("WEBP", xmp=noise),
         "huge_tag.tif": encoded("TIFF", tiffinfo={700: noise}),
     }
@@ -258,7 +260,7 @@ def _zip(comment: bytes = b"") -> bytes:
     return out.getvalue()
 
 
-def _png(
+def png(
     width: int,
     height: int,
     pixels: bytes,
@@ -266,6 +268,7 @@ def _png(
     depth: int = 8,
     colour: int = 2,
 ) -> bytes:
+    """A PNG file with these fields, whether they agree with each other or not."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = [(b"IHDR", header), *([extra] if extra else []), (b"IDAT", pixels), (b"IEND", b"")]
     body = b"".join(
