@@ -2,8 +2,198 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+from rich.console import Console
+
+from viewfinder.cli import output
+from viewfinder.cli.connection import (
+    INTERRUPTED,
+    NOT_DONE,
+    WRONG_ARGUMENT,
+    ConnectionSettings,
+    fail,
+    gateway,
+)
+from viewfinder.cli.filters import parse_filters
+from viewfinder.cli.indexing import Indexer
+from viewfinder.cli.walking import walk
+from viewfinder.settings import load_settings
+
+Api = Annotated[
+    str | None, typer.Option("--api", help="Address of the gateway; else VIEWFINDER_API_URL.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: the answer as JSON.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, max=100, help="At most so many.")]
+Threshold = Annotated[
+    float, typer.Option("--threshold", min=0, max=1, help="Leave out lower scores (cosine).")
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", "-f", help="key=value, key=a,b, key>=1, key<2; may be repeated."),
+]
+
+INDEX_HELP = """Bring pictures in: files, or folders full of them.
+
+What is already there by content is skipped, so it can be stopped with Ctrl-C and run again.
+
+    viewfinder index ~/Pictures --recursive --tag holiday
+
+    viewfinder index cat.jpg dog.png --manifest done.json
+
+Exit status: 0 all are searchable; 1 some were refused or failed (the manifest says why); 2 wrong
+argument; 130 stopped with Ctrl-C.
+"""
+
+SEARCH_HELP = """Find pictures by describing them, or by a picture.
+
+    viewfinder search "a dog on a beach"
+
+    viewfinder search "sunset" --top-k 5 --filter tags=holiday --filter "width>=2000"
+
+    viewfinder search --image query.jpg --json
+
+Filters: tags, category, media_type, file_name, camera, width, height, size_bytes, taken_at,
+uploaded_at, metadata.NAME. Exit status: 0, also when nothing was found.
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command("index", help=INDEX_HELP)(index)
+    app.command("search", help=SEARCH_HELP)(search)
+    app.command("similar")(similar)
+    app.command("show")(show)
+    app.command("delete")(delete)
+
+
+def index(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", exists=True)],
+    recursive: Annotated[
+        bool, typer.Option("--recursive/--no-recursive", "-r/-R", help="Folders in folders too.")
+    ] = True,
+    tag: Annotated[list[str] | None, typer.Option("--tag", "-t", help="Tag all of them.")] = None,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=32, help="Requests and hashes at a time.")
+    ] = 4,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Where to write what became of each file (JSON).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only list what would be looked at.")] = False,
+    api: Api = None,
+) -> None:
+    """See INDEX_HELP."""
+    console = Console(highlight=False)
+    files = walk(paths, recursive=recursive)
+    if dry_run:
+        for path in files:
+            console.print(str(path), markup=False, soft_wrap=True)
+        return
+    if manifest is None:
+        moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        manifest = load_settings(ConnectionSettings).data_dir / "manifests" / f"{moment}.json"
+    with gateway(api) as client, output.IndexBars(console) as bars:
+        indexer = Indexer(client, tag or [], parallel, bars)
+        try:
+            report = indexer.run(files)
+        finally:
+            _write_manifest(indexer, manifest)
+    output.show_report(console, report)
+    console.print(f"Manifest: {manifest}", markup=False, soft_wrap=True)
+    if report.interrupted:
+        console.print("Stopped; run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED)
+    if not report.complete:
+        raise typer.Exit(NOT_DONE)
+
+
+def _write_manifest(indexer: Indexer, manifest: Path) -> None:
+    try:
+        indexer.report.write(manifest)
+    except OSError as error:
+        raise fail(f"The manifest {manifest} cannot be written: {error.strerror}") from None
+
+
+def search(
+    query: Annotated[str | None, typer.Argument(help="What the picture shows.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Search by this picture.")
+    ] = None,
+    top_k: TopK = 10,
+    threshold: Threshold = 0.0,
+    filters: Filters = None,
+    as_json: AsJson = False,
+    api: Api = None,
+) -> None:
+    """See SEARCH_HELP."""
+    if (query is None) == (image is None):
+        raise fail("Give a description, or a picture with --image (not both)", WRONG_ARGUMENT)
+    wanted: dict[str, Any]
+    try:
+        wanted = parse_filters(filters or [])
+    except ValueError as error:
+        raise fail(str(error), WRONG_ARGUMENT) from None
+    with gateway(api) as client:
+        if image is not None:
+            answer = client.search_by_image(
+                image, top_k=top_k, score_threshold=threshold, filters=wanted
+            )
+        else:
+            answer = client.search(
+                query or "", top_k=top_k, score_threshold=threshold, filters=wanted
+            )
+        if as_json:
+            print(answer.model_dump_json(indent=2))
+        else:
+            output.show_hits(Console(highlight=False), client, answer)
+
+
+def similar(
+    image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture that is there.")],
+    top_k: TopK = 10,
+    threshold: Threshold = 0.0,
+    as_json: AsJson = False,
+    api: Api = None,
+) -> None:
+    """Find pictures like one that is there.
+
+    viewfinder similar 4f6b66be-b371-8c36-7299-c77f5b771ca0
+    """
+    with gateway(api) as client:
+        answer = client.similar(image_id, top_k=top_k, score_threshold=threshold)
+        if as_json:
+            print(answer.model_dump_json(indent=2))
+        else:
+            output.show_hits(Console(highlight=False), client, answer)
+
+
+def show(
+    image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture that is there.")],
+    as_json: AsJson = False,
+    api: Api = None,
+) -> None:
+    """Show all that is known of a picture."""
+    with gateway(api) as client:
+        image = client.image(image_id)
+        if as_json:
+            print(image.model_dump_json(indent=2))
+        else:
+            output.show_record(Console(highlight=False), client, image)
+
+
+def delete(
+    image_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="One or more.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    api: Api = None,
+) -> None:
+    """Remove pictures for good: original, thumbnails, vector and all that is known of them."""
+    with gateway(api) as client:
+        if not yes:
+            count = "this picture" if len(image_ids) == 1 else f"these {len(image_ids)} pictures"
+            typer.confirm(f"Remove {count} for good?", abort=True)
+        for image_id in image_ids:
+            client.delete(image_id)
+            print(f"Deleted {image_id}")

@@ -1,0 +1,134 @@
+"""What commands show: tables on a terminal, plain lines elsewhere, JSON for programs."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from viewfinder.api_models import ImageRecord, SearchResponse
+from viewfinder.cli.indexing import Report
+from viewfinder.client import Client
+
+_SHOWN_PROBLEMS = 20
+
+
+def show_hits(console: Console, client: Client, answer: SearchResponse) -> None:
+    """The pictures that were found, best first."""
+    if not answer.results:
+        console.print("Nothing found. Try other words, fewer filters, or `viewfinder status`.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("score", "right"), ("picture", "left"), ("size", "right")):
+        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
+    table.add_column("id", no_wrap=True)
+    table.add_column("address", overflow="fold")
+    for hit in answer.results:
+        about = hit.metadata
+        size = f"{about.width} x {about.height}" if about.width and about.height else ""
+        table.add_row(
+            f"{hit.score:.3f}", _plain(about.file_name), size, hit.id, client.absolute(hit.url)
+        )
+    console.print(table)
+
+
+def show_record(console: Console, client: Client, image: ImageRecord) -> None:
+    """All that is known of a picture."""
+    exif = image.exif
+    place = "" if exif.latitude is None else f"{exif.latitude:.5f}, {exif.longitude:.5f}"
+    rows = {
+        "id": image.id,
+        "file": image.file_name,
+        "folder": image.file_path or "",
+        "state": f"{image.state}: {image.failure}" if image.failure else image.state,
+        "type": image.media_type,
+        "size": f"{image.width} x {image.height} pixels, {image.size_bytes:,} bytes",
+        "tags": ", ".join(image.tags),
+        "taken": exif.taken_at or "",
+        "camera": " ".join(filter(None, (exif.camera_make, exif.camera_model))),
+        "place": place,
+        "uploaded": f"{image.uploaded_at:%Y-%m-%d %H:%M:%S} UTC" if image.uploaded_at else "",
+        **{f"metadata.{key}": str(value) for key, value in image.metadata.items()},
+        "address": client.absolute(image.url),
+    }
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for key, value in rows.items():
+        if value:
+            table.add_row(key, _plain(value))
+    console.print(table)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """The end of an index run: counts, and the first files that did not make it."""
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(report.counts().items()))
+    console.print(f"{len(report.entries):,} files: {counts or 'nothing to do'}")
+    problems = [entry for entry in report.entries if entry.outcome in ("refused", "failed")]
+    for entry in problems[:_SHOWN_PROBLEMS]:
+        console.print(
+            f"  {entry.outcome}: {entry.path}: {entry.reason}", markup=False, soft_wrap=True
+        )
+    if len(problems) > _SHOWN_PROBLEMS:
+        console.print(f"  and {len(problems) - _SHOWN_PROBLEMS} more, all in the manifest")
+
+
+def _plain(text: str) -> str:
+    """Text from outside: no markup, no control characters that move the cursor."""
+    shown = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+    return shown.replace("[", "\\[")
+
+
+class IndexBars:
+    """Three bars: looked at, sent, searchable."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._looked = self._bars.add_task("looked at", total=None)
+        self._sent = self._bars.add_task("sent", total=0)
+        self._ready = self._bars.add_task("searchable", total=0)
+        self._files = 0
+        self._to_send = 0
+
+    def __enter__(self) -> IndexBars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def looked(self, files: int) -> None:
+        """See indexing.Progress."""
+        self._files += files
+        self._bars.advance(self._looked, files)
+
+    def found(self, to_send: int, *, last: bool) -> None:
+        """See indexing.Progress."""
+        self._to_send += to_send
+        self._bars.update(self._sent, total=self._to_send)
+        self._bars.update(self._ready, total=self._to_send)
+        if last:
+            self._bars.update(self._looked, total=self._files)
+
+    def sent(self, files: int) -> None:
+        """See indexing.Progress."""
+        self._bars.advance(self._sent, files)
+
+    def searchable(self, done: int, total: int) -> None:
+        """See indexing.Progress."""
+        self._bars.update(self._ready, completed=done, total=max(total, done))
