@@ -13,9 +13,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 MAP_CHANNELS = 352
-GRID = 7
-PICTURE_SIZE = 224
-MIDDLE_BLOCK = 14  # the last block at 14x14: textures and parts rather than whole objects
+GRID = 8
+PICTURE_SIZE = 256  # Flickr8k R@10 is 1.1 to 1.7 points better than with 224
+MIDDLE_BLOCK = 14  # the last block at 16x16: textures and parts rather than whole objects
 MIDDLE_CHANNELS = 120
 FEATURE_CHANNELS = 1280
 CLASSES = 1000
@@ -31,7 +31,7 @@ def fold(conv: nn.Module, norm: nn.BatchNorm2d) -> None:
 
 
 class Backbone(nn.Module):
-    """Pixels to the 7x7 map before the last 1x1 convolution, and a pooled middle layer."""
+    """Pixels to the 8x8 map before the last 1x1 convolution, and a pooled middle layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Backbone(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [n, 224, 224, 3] -> map [n, 352, 7, 7] and middle [n, 240] (mean, max)."""
+        """uint8 [n, 256, 256, 3] -> map [n, 352, 8, 8] and middle [n, 240] (mean, max)."""
         x = (pixels.permute(0, 3, 1, 2).float() - 127.0) / 128.0
         x = nn.functional.relu6(self.stem(x))
         middle = x

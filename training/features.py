@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 from tqdm import tqdm
 
 from training.backbone import GRID, MAP_CHANNELS, MIDDLE_CHANNELS, PICTURE_SIZE
@@ -24,7 +24,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Features:
-    """What the backbone saw: maps float16 [n, 49, 352], middle float16 [n, 240]."""
+    """What the backbone saw: maps float16 [n, 64, 352], middle float16 [n, 240]."""
 
     maps: NDArray[np.float16]
     middle: NDArray[np.float16]
@@ -41,7 +41,7 @@ def random_crop(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     """45-100 % of the area, slightly other proportions, maybe mirrored, other light, or grey."""
     width, height = picture.size
     area = rng.uniform(0.45, 1.0) * width * height
-    ratio = np.exp(rng.uniform(np.log(0.75), np.log(4 / 3))) * width / height
+    ratio = np.exp(rng.uniform(np.log(0.75), np.log(4 / 3)))
     w = min(width, round(np.sqrt(area * ratio)))
     h = min(height, round(np.sqrt(area / ratio)))
     x = int(rng.integers(0, width - w + 1))
@@ -59,7 +59,7 @@ def random_crop(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def look(path: Path, view: str) -> NDArray[np.uint8]:
-    """One picture through one view ("plain", "flip", "crop1", ...): uint8 [224, 224, 3]."""
+    """One picture through one view ("plain", "flip", "crop1", ...): uint8 [256, 256, 3]."""
     size = (PICTURE_SIZE, PICTURE_SIZE)
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
@@ -67,7 +67,7 @@ def look(path: Path, view: str) -> NDArray[np.uint8]:
         seed = hashlib.sha256(f"{view}/{path.name}".encode()).digest()[:8]
         picture = random_crop(picture, np.random.default_rng(int.from_bytes(seed, "big")))
     elif picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
+        picture = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
     if view == "flip":
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(picture)

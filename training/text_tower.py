@@ -46,9 +46,13 @@ def tokenise(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
     return [encoding.ids or [UNKNOWN] for encoding in batch]
 
 
-def pad(rows: Rows[Rows[int]], drop: float, rng: random.Random) -> tuple[Tensor, Tensor]:
-    """ids [n, longest] and mask [n, longest]; each token is left out with chance `drop`."""
-    kept = [[t for t in row if drop == 0 or rng.random() >= drop] or list(row) for row in rows]
+def drop_words(rows: Rows[Rows[int]], chance: float, rng: random.Random) -> list[list[int]]:
+    """Leave out each token with this chance, but never all of a row."""
+    return [[token for token in row if rng.random() >= chance] or list(row) for row in rows]
+
+
+def pad(kept: Rows[Rows[int]]) -> tuple[Tensor, Tensor]:
+    """ids [n, longest] and mask [n, longest]."""
     longest = max(map(len, kept))
     ids = torch.zeros(len(kept), longest, dtype=torch.long)
     mask = torch.zeros(len(kept), longest)

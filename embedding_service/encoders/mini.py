@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tokenizers import Tokenizer
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from viewfinder.pixels import PixelSpec
 
+PACKAGED = files("embedding_service.encoders") / "mini_model"
 MAX_CHARACTERS = 2_000  # far more than the tokens that are read; keeps huge texts cheap
 PICTURES_A_RUN = 8  # larger runs are no faster on a core and need more memory
 
@@ -30,10 +32,9 @@ class MiniEncoder:
     max_batch: int = 32
     device: str = "cpu"
 
-    def __init__(self, threads: int = 1) -> None:
-        """Load the packaged model; `threads` is what one call may use inside an operation."""
-        folder = files("embedding_service.encoders") / "mini_model"
-        described: dict[str, Any] = json.loads((folder / "spec.json").read_text("utf-8"))
+    def __init__(self, threads: int = 1, model: Traversable = PACKAGED) -> None:
+        """Load the model; `threads` is what one call may use inside an operation."""
+        described: dict[str, Any] = json.loads((model / "spec.json").read_text("utf-8"))
         self.spec = EncoderSpec(
             name=described["name"],
             revision=described["revision"],
@@ -43,10 +44,10 @@ class MiniEncoder:
         )
         self._unknown_token: int = described["unknown_token"]
         self._tokenizer: Tokenizer = Tokenizer.from_str(
-            (folder / "tokenizer.json").read_text("utf-8")
+            (model / "tokenizer.json").read_text("utf-8")
         )
-        self._text = _session((folder / "text.onnx").read_bytes(), threads)
-        self._image = _session((folder / "image.onnx").read_bytes(), threads)
+        self._text = _session((model / "text.onnx").read_bytes(), threads)
+        self._image = _session((model / "image.onnx").read_bytes(), threads)
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed `n` texts; returns float32 [n, dim], every row of length 1.
