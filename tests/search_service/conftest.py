@@ -1,0 +1,86 @@
+"""Fakes of search_service's neighbours, and a collection in an empty folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from search_service.collection import Collection
+from search_service.edge_index import EdgeIndex
+from search_service.encoder_binding import EncoderSpec
+from search_service.index_folder import open_collection
+from search_service.query import Searcher
+from search_service.service import FULL_NAME, SearchAdapter
+from search_service.vector_index import Vector
+from tests.search_service.points import DIM, SPEC, picture_vector, word_vector
+from viewfinder import rpc
+from viewfinder.rpc_server import RpcServer
+from viewfinder.v1 import search_pb2_grpc
+
+
+class FakeEncoder:
+    """A QueryEncoder that is an encoder of its own, or fails as told."""
+
+    def __init__(self) -> None:
+        self.encoder_spec = SPEC
+        self.error: Exception | None = None
+
+    async def embed_text(self, text: str) -> tuple[Vector, EncoderSpec]:
+        if self.error is not None:
+            raise self.error
+        return word_vector(text), self.encoder_spec
+
+    async def embed_picture(self, pixels: NDArray[np.uint8]) -> tuple[Vector, EncoderSpec]:
+        return picture_vector(pixels), self.encoder_spec
+
+    async def spec(self) -> EncoderSpec:
+        return self.encoder_spec
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[EdgeIndex]:
+    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
+    index.create(DIM)
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def open_one(tmp_path: Path) -> Callable[[], Collection]:
+    """Opens the collection of this test's folder; close it before opening it again."""
+    return lambda: open_collection(tmp_path / "index", search_threads=1, min_free_bytes=0)
+
+
+@pytest.fixture
+async def collection(open_one: Callable[[], Collection]) -> AsyncIterator[Collection]:
+    collection = open_one()
+    yield collection
+    await collection.close()
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture
+async def stub(collection: Collection, encoder: FakeEncoder, tmp_path: Path) -> AsyncIterator[Any]:
+    """A client of the service, running over this test's collection."""
+    address = f"unix:{tmp_path}/s.sock"
+    server = RpcServer(address, grace_s=1)
+    adapter = SearchAdapter(collection, Searcher(collection, encoder), "pictures")
+    server.add(search_pb2_grpc.add_SearchServiceServicer_to_server, adapter, FULL_NAME)
+    ready = asyncio.Event()
+    running = asyncio.create_task(server.run(on_ready=ready.set))
+    await ready.wait()
+    channel = rpc.open_channel(address, "search_service")
+    yield search_pb2_grpc.SearchServiceStub(channel)
+    await channel.close()
+    server.stop()
+    await running

@@ -1,0 +1,183 @@
+"""search_service as its clients see it, over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from search_service.wire import spec_message
+from tests.search_service.conftest import FakeEncoder
+from tests.search_service.points import DIM, SPEC, picture_vector, some_points, word_vector
+from viewfinder.errors import (
+    ImageNotFound,
+    ImageNotIndexed,
+    InvalidRequest,
+    ServiceUnavailable,
+    UnknownFilterKey,
+)
+from viewfinder.v1 import common_pb2, search_pb2
+
+PAYLOAD = {
+    "file_name": "Katze äöü.jpg",
+    "tags": ["cat"],
+    "width": 640,
+    "metadata": {"stars": 5, "price": 1.5, "ok": True, "none": None, "deep": {"x": [1, 2]}},
+}
+
+
+def upsert_of(
+    vectors: Any, payload: dict[str, Any] | None = None, ids: list[str] | None = None
+) -> search_pb2.UpsertRequest:
+    names = ids or [str(UUID(int=number)) for number in range(1, len(vectors) + 1)]
+    points = [search_pb2.Point(id=name) for name in names]
+    for point in points:
+        point.payload.update(payload or {})
+    data = np.asarray(vectors, dtype="<f4").tobytes()
+    return search_pb2.UpsertRequest(
+        spec=spec_message(SPEC),
+        points=points,
+        vectors=common_pb2.Vectors(data=data, count=len(vectors), dim=DIM),
+    )
+
+
+async def test_what_was_upserted_is_found_by_text_with_its_payload(stub: Any) -> None:
+    written = await stub.Upsert(upsert_of([word_vector("a cat"), word_vector("a dog")], PAYLOAD))
+    answer = await stub.Search(search_pb2.SearchRequest(text="a dog", top_k=1))
+    assert [hit.id for hit in answer.hits] == [str(UUID(int=2))]
+    assert answer.hits[0].score == pytest.approx(1, abs=1e-5)
+    expected = search_pb2.Point()
+    expected.payload.update(PAYLOAD)
+    assert answer.hits[0].payload == expected.payload
+    assert answer.epoch == written.epoch
+    assert answer.spec == spec_message(SPEC)
+    assert answer.embed_ms > 0
+    assert answer.index_ms > 0
+
+
+async def test_a_picture_finds_its_like(stub: Any) -> None:
+    reds = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    await stub.Upsert(upsert_of([picture_vector(picture) for picture in reds]))
+    pixels = common_pb2.Pixels(data=reds[1].tobytes(), count=1, height=8, width=8)
+    answer = await stub.Search(search_pb2.SearchRequest(pixels=pixels, top_k=1))
+    assert [hit.id for hit in answer.hits] == [str(UUID(int=2))]
+
+
+async def test_similar_leaves_the_picture_itself_out(stub: Any) -> None:
+    await stub.Upsert(upsert_of(some_points(5)[1]))
+    answer = await stub.Search(search_pb2.SearchRequest(image_id=str(UUID(int=3)), top_k=10))
+    assert {hit.id for hit in answer.hits} == {str(UUID(int=n)) for n in (1, 2, 4, 5)}
+
+
+async def test_similar_to_a_picture_without_vector_says_so(stub: Any) -> None:
+    with pytest.raises(ImageNotIndexed):
+        await stub.Search(search_pb2.SearchRequest(image_id=str(UUID(int=3)), top_k=10))
+    with pytest.raises(ImageNotFound):
+        await stub.Search(search_pb2.SearchRequest(image_id="cat.jpg", top_k=10))
+
+
+async def test_an_empty_index_has_no_hits(stub: Any) -> None:
+    answer = await stub.Search(search_pb2.SearchRequest(text="a cat", top_k=10))
+    assert list(answer.hits) == []
+
+
+async def test_filters_and_threshold_reach_the_index(stub: Any) -> None:
+    await stub.Upsert(upsert_of([word_vector("a cat")], PAYLOAD))
+    request = search_pb2.SearchRequest(text="a cat", top_k=5, score_threshold=0.9)
+    request.filters.update({"width": {"gte": 600}, "metadata.stars": [4, 5]})
+    assert len((await stub.Search(request)).hits) == 1
+    request.text = "something else"
+    assert len((await stub.Search(request)).hits) == 0
+
+
+async def test_an_unknown_filter_key_is_named_with_the_allowed_ones(stub: Any) -> None:
+    request = search_pb2.SearchRequest(text="a cat", top_k=5)
+    request.filters.update({"colour": "red"})
+    with pytest.raises(UnknownFilterKey, match=r"'colour'; allowed: file_name.*metadata\.<name>"):
+        await stub.Search(request)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("top_k", {"top_k": 0}),
+        ("top_k", {"top_k": 101}),
+        ("score_threshold", {"score_threshold": 1.5}),
+        ("score_threshold", {"score_threshold": -0.1}),
+        ("score_threshold", {"score_threshold": float("nan")}),
+        ("query", {"text": None}),
+        ("pixels", {"pixels": common_pb2.Pixels(data=b"123", count=1, height=8, width=8)}),
+    ],
+)
+async def test_wrong_searches_are_refused_naming_the_field(
+    stub: Any, field: str, wrong: dict[str, Any]
+) -> None:
+    request = search_pb2.SearchRequest(**{"text": "a cat", "top_k": 5, **wrong})
+    with pytest.raises(InvalidRequest) as caught:
+        await stub.Search(request)
+    assert caught.value.field == field
+
+
+async def test_a_filter_that_is_no_number_is_refused(stub: Any) -> None:
+    request = search_pb2.SearchRequest(text="a cat", top_k=5)
+    request.filters.update({"width": float("nan")})
+    with pytest.raises(InvalidRequest):
+        await stub.Search(request)
+
+
+async def test_torn_upserts_are_refused(stub: Any) -> None:
+    vectors = some_points(2)[1]
+    torn = upsert_of(vectors)
+    torn.vectors.data = torn.vectors.data[:-4]
+    not_an_id = upsert_of(vectors, ids=["1", "cat.jpg"])
+    without_spec = upsert_of(vectors)
+    without_spec.ClearField("spec")
+    not_finite = upsert_of(vectors * np.float32(np.nan))
+    for request in (torn, not_an_id, without_spec, not_finite, search_pb2.UpsertRequest()):
+        with pytest.raises(InvalidRequest):
+            await stub.Upsert(request)
+    assert (await stub.GetCollection(search_pb2.GetCollectionRequest())).vectors_count == 0
+
+
+async def test_without_the_encoder_a_text_search_says_so_and_similar_works(
+    stub: Any, encoder: FakeEncoder
+) -> None:
+    await stub.Upsert(upsert_of(some_points(3)[1]))
+    encoder.error = ServiceUnavailable(service="embedding_service")
+    with pytest.raises(ServiceUnavailable, match="embedding_service is unavailable"):
+        await stub.Search(search_pb2.SearchRequest(text="a cat", top_k=5))
+    answer = await stub.Search(search_pb2.SearchRequest(image_id=str(UUID(int=3)), top_k=10))
+    assert len(answer.hits) == 2
+
+
+async def test_payloads_are_replaced_and_points_deleted(stub: Any) -> None:
+    await stub.Upsert(upsert_of([word_vector("a cat")] * 2, PAYLOAD))
+    changed = search_pb2.Point(id=str(UUID(int=1)))
+    changed.payload.update({"category": "pet"})
+    unknown = search_pb2.Point(id=str(UUID(int=9)))
+    await stub.SetPayload(search_pb2.SetPayloadRequest(points=[unknown, changed]))
+    await stub.DeletePoints(search_pb2.DeletePointsRequest(ids=[str(UUID(int=2))]))
+    answer = await stub.Search(search_pb2.SearchRequest(text="a cat", top_k=5))
+    assert [(hit.id, dict(hit.payload)) for hit in answer.hits] == [
+        (str(UUID(int=1)), {"category": "pet"})
+    ]
+
+
+async def test_the_collection_describes_itself(stub: Any) -> None:
+    empty = await stub.GetCollection(search_pb2.GetCollectionRequest())
+    assert (empty.name, empty.vectors_count, empty.status) == ("pictures", 0, "green")
+    assert not empty.HasField("spec")
+    written = await stub.Upsert(upsert_of(some_points(3)[1]))
+    full = await stub.GetCollection(search_pb2.GetCollectionRequest())
+    assert (full.vectors_count, full.indexed, full.epoch) == (3, False, written.epoch)
+    assert full.spec == spec_message(SPEC)
+
+
+async def test_fifty_upserts_of_the_same_point_leave_one(stub: Any) -> None:
+    request = upsert_of([word_vector("a cat")])
+    answers = await asyncio.gather(*(stub.Upsert(request) for _ in range(50)))
+    assert len({answer.epoch for answer in answers}) == 50
+    assert (await stub.GetCollection(search_pb2.GetCollectionRequest())).vectors_count == 1
