@@ -26,4 +26,6 @@ def sample_pictures() -> list[Path]:
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("scikit-image is not installed: pip install 'viewfinder[demo]'")
-    return list(walk([Path(spec.origin).parent / "data"], recursive=False))
+    found = walk([Path(spec.origin).parent / "data"], recursive=False)
+    # Its TIFFs are scientific stacks, one of them of a layout that no picture library reads.
+    return [path for path in found if path.suffix in (".png", ".jpg")]

@@ -1,0 +1,28 @@
+from typing import Any
+
+import pytest
+
+from viewfinder.cli.filters import parse_filters
+
+
+@pytest.mark.parametrize(
+    ("expressions", "filters"),
+    [
+        ([], {}),
+        (["tags=holiday"], {"tags": "holiday"}),
+        (["tags=a, b"], {"tags": ["a", "b"]}),
+        (["width>=100", "width<200"], {"width": {"gte": 100, "lt": 200}}),
+        (["taken_at>2024-01-01"], {"taken_at": {"gt": "2024-01-01"}}),
+        (["metadata.price<=9.5"], {"metadata.price": {"lte": 9.5}}),
+        (["metadata.sold=true"], {"metadata.sold": True}),
+        (["file_name=a=b.jpg"], {"file_name": "a=b.jpg"}),
+    ],
+)
+def test_filters_are_read(expressions: list[str], filters: dict[str, Any]) -> None:
+    assert parse_filters(expressions) == filters
+
+
+@pytest.mark.parametrize("expression", ["tags", "=x", "tags=", "a b=c"])
+def test_what_is_no_filter_is_refused_and_named(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"write key=value"):
+        parse_filters([expression])
