@@ -33,6 +33,7 @@ def server_command(socket: Path, folder: Path) -> list[str]:
         "maxmemory-policy": "volatile-lru",
         "loglevel": "warning",
         "daemonize": "no",
+        "set-proc-title": "no",  # it would write over the environment that `viewfinder down` reads
     }
     command = [str(get_binary_path())]
     for name, value in options.items():

@@ -18,7 +18,7 @@ class WorkerSettings(SharedSettings):
         description="How many pictures a worker takes on at once",
     )
     chunk_size: int = Field(
-        8,
+        4,
         ge=1,
         le=32,
         alias="VIEWFINDER_WORKER_CHUNK",

@@ -105,6 +105,18 @@ def test_another_redis_takes_the_place_of_valkey(stack_settings: StackSettings) 
     assert "valkey" not in [program.name for program in programs_of(settings)]
 
 
+def test_a_service_on_another_machine_is_not_started_here(stack_settings: StackSettings) -> None:
+    settings = stack_settings.model_copy(
+        update={
+            "embedding_address": "gpu.example:50051",
+            "search_address": "127.0.0.1:50052",
+            "image_address": "unix:/run/image.sock",
+        }
+    )
+    names = {program.name for program in programs_of(settings)}
+    assert names & {"embedding", "search", "image"} == {"search", "image"}
+
+
 def test_the_page_can_be_left_out(stack_settings: StackSettings) -> None:
     names = [program.name for program in programs_of(stack_settings, frontend=False)]
     assert "frontend" not in names
@@ -289,7 +301,19 @@ def test_a_stop_after_the_supervisor_was_killed_ends_what_it_left(
     stack = make_stack(STAYS)
     stack.start()
     left = _kill_supervisor(stack)
+    status = _viewfinder("status")
+    assert status.returncode == 1
+    assert "The supervisor is gone, still running: stays" in status.stdout
     assert stack.stop() == ["stays"]
+    assert not psutil.pid_exists(left)
+
+
+@pytest.mark.slow  # supervisord takes a second to believe in a process
+def test_a_valkey_without_its_supervisor_is_found_too(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(Program("valkey", "viewfinder.valkey"))
+    stack.start()
+    left = _kill_supervisor(stack)
+    assert stack.stop() == ["valkey"]
     assert not psutil.pid_exists(left)
 
 

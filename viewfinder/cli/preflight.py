@@ -51,6 +51,7 @@ def _folder_problems(settings: StackSettings, free: Callable[[Path], int]) -> It
             _try_to_write(needed)
         settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _try_to_write(settings.run_dir)
+        owner = settings.run_dir.stat().st_uid
     except OSError as error:
         where = error.filename or folder
         yield (
@@ -58,6 +59,9 @@ def _folder_problems(settings: StackSettings, free: Callable[[Path], int]) -> It
             f" ({where}); choose another with VIEWFINDER_DATA_DIR"
         )
         return
+    if owner != os.geteuid():
+        # In the temporary folder, which all users share, somebody may have been there first.
+        yield f"The folder of sockets {settings.run_dir} belongs to another user; remove it"
     left = free(folder)
     if left < _LEAST_FREE_BYTES:
         yield (

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +18,7 @@ STACK_MARK = "VIEWFINDER_STACK"
 _ORDER = ("store", "services", "edge")  # in which the groups start; they stop the other way round
 _STOP_WAIT_S = 25  # a service takes at most 20 s to finish what is in flight
 _ENDLESS = 1_000_000
+_HERE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104 - compared with only
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Program:
     module: str
     arguments: tuple[str, ...] = ()
     group: str = "services"
-    package: str = field(default="", compare=False)  # to be installed when the module is missing
 
     @property
     def command(self) -> list[str]:
@@ -37,8 +37,17 @@ class Program:
 
 
 def programs_of(settings: StackSettings, frontend: bool = True) -> list[Program]:
-    """All processes these settings ask for, in the order they are best started."""
+    """All processes these settings ask for, in the order they are best started.
+
+    A service whose address is on another machine, say the one with the GPU, is not started here.
+    """
     own_queue = [Program("valkey", "viewfinder.valkey", group="store")]
+    services = [
+        Program("upload", "upload_service"),
+        Program("embedding", "embedding_service"),
+        Program("search", "search_service"),
+        Program("image", "image_service"),
+    ]
     workers = [
         Program(f"worker-{number}", "worker", ("--queue", str(number)), group="edge")
         for number in range(settings.index_workers)
@@ -46,14 +55,16 @@ def programs_of(settings: StackSettings, frontend: bool = True) -> list[Program]
     page = [Program("frontend", "frontend", group="edge")]
     return [
         *([] if settings.redis_host else own_queue),
-        Program("upload", "upload_service"),
-        Program("embedding", "embedding_service"),
-        Program("search", "search_service"),
-        Program("image", "image_service"),
+        *(s for s in services if not _is_elsewhere(getattr(settings, f"{s.name}_address"))),
         *workers,
         Program("gateway", "gateway", group="edge"),
         *(page if frontend and find_spec("streamlit") is not None else []),
     ]
+
+
+def _is_elsewhere(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    return bool(host) and not address.startswith("unix:") and host not in _HERE
 
 
 def environment_of(

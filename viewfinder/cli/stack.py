@@ -95,9 +95,12 @@ class Stack:
                 self.client.shut_down()
             self._wait_until_gone(pid)
         orphans = end_orphans(self.settings)
-        for leftover in (control_socket(self.settings),):
-            leftover.unlink(missing_ok=True)
+        control_socket(self.settings).unlink(missing_ok=True)
         return names or orphans
+
+    def leftovers(self) -> list[str]:
+        """Processes that run although their supervisor is gone."""
+        return [_describe(process) for process in _marked_processes(str(self.settings.run_dir))]
 
     def supervisor_died(self) -> bool:
         """Whether supervisord, started here, is gone without having been asked to go."""
@@ -147,9 +150,9 @@ def already_running(pid: int) -> str:
 
 
 def end_orphans(settings: StackSettings) -> list[str]:
-    """End processes of a stack whose supervisor was killed; a line about each that was found."""
+    """End processes of a stack whose supervisor was killed; the names of those that were found."""
     found = list(_marked_processes(str(settings.run_dir)))
-    lines = [_describe(process) for process in found]
+    names = [_describe(process) for process in found]
     for process in found:
         with suppress(psutil.Error):
             process.terminate()
@@ -158,7 +161,7 @@ def end_orphans(settings: StackSettings) -> list[str]:
         with suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(alive, timeout=_ORPHAN_GRACE_S)
-    return lines
+    return names
 
 
 def _marked_processes(mark: str) -> Iterator[psutil.Process]:

@@ -32,7 +32,7 @@ class ProcessReport(BaseModel):
 
 
 class StatusReport(BaseModel):
-    """All of it."""
+    """All of it. `leftovers` are processes whose supervisor was killed."""
 
     running: bool
     ready: bool
@@ -41,6 +41,7 @@ class StatusReport(BaseModel):
     api_url: str
     frontend_url: str | None
     processes: list[ProcessReport]
+    leftovers: list[str]
     stats: api_models.Stats | None
 
 
@@ -58,12 +59,21 @@ def of(stack: Stack) -> StatusReport:
         api_url=settings.api_url,
         frontend_url=settings.frontend_url if has_page else None,
         processes=processes,
+        leftovers=[] if processes else stack.leftovers(),
         stats=_stats(stack) if processes else None,
     )
 
 
 def show(report: StatusReport, console: Console) -> None:
     """Print it for people."""
+    if report.leftovers:
+        console.print(
+            f"The supervisor is gone, still running: {', '.join(report.leftovers)};"
+            " end them with: viewfinder down",
+            style="yellow",
+            soft_wrap=True,
+        )
+        return
     if not report.running:
         console.print(
             f"Nothing is running on {report.data_dir}; start it with: viewfinder up",

@@ -81,7 +81,7 @@ def up(
             errors.print(problem, style="red", soft_wrap=True, markup=False)
         raise typer.Exit(CANNOT_START)
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     run = StackRun(stack, console, stopping, timeout)
     try:
