@@ -18,7 +18,8 @@ SPEC = EncoderSpec("histogram", "r1", "dense", DIM, PixelSpec(8))
 
 
 def unit(vectors: NDArray[Any]) -> Vector:
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / lengths, dtype=np.float32)
 
 
 def word_vector(text: str) -> Vector:

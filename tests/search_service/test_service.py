@@ -21,7 +21,7 @@ from viewfinder.errors import (
 )
 from viewfinder.v1 import common_pb2, search_pb2
 
-PAYLOAD = {
+PAYLOAD: dict[str, Any] = {
     "file_name": "Katze äöü.jpg",
     "tags": ["cat"],
     "width": 640,
