@@ -24,8 +24,11 @@ async def serve(settings: ImageSettings) -> None:
     processes = settings.image_pixel_processes
     originals = OriginalStore.in_folder(settings.originals_dir)
     cache = RenditionCache(settings.renditions_dir, settings.rendition_cache_bytes)
+    limits = PixelLimits(
+        max_pixels=settings.max_pixels, max_metadata_bytes=settings.max_picture_metadata_bytes
+    )
     with (
-        PixelPool(processes, PixelLimits(max_pixels=settings.max_pixels)) as pixels,
+        PixelPool(processes, limits) as pixels,
         ThreadPoolExecutor(processes, thread_name_prefix="render") as executor,
     ):
 

@@ -55,6 +55,13 @@ class ImageSettings(SharedSettings):
         description="Pictures with more pixels are refused before they are decoded",
     )
 
+    max_picture_metadata_bytes: int = Field(
+        8 << 20,
+        ge=0,
+        alias="VIEWFINDER_MAX_PICTURE_METADATA_BYTES",
+        description="Most EXIF, ICC and comment data inside a picture, bytes",
+    )
+
     @field_validator("rendition_widths", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
