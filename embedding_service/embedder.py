@@ -70,7 +70,7 @@ class Embedder:
             ):
                 known[text] = vector
                 if self._cache.maxsize:
-                    self._cache[text] = vector
+                    self._cache[text] = vector.copy()  # a view would keep its whole batch alive
         return np.stack([known[text] for text in wanted])
 
     async def embed_images(self, pixels: PixelArray, timeout_s: float | None) -> FloatArray:

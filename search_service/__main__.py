@@ -60,7 +60,7 @@ def main() -> None:
             settings.index_dir, settings.search_threads, settings.min_free_mib << 20
         )
         asyncio.run(serve(settings, collection))
-    except (IndexUnusable, RuntimeError) as error:
+    except (IndexUnusable, ViewfinderError, RuntimeError) as error:
         print(f"search_service: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     lock.release()

@@ -61,7 +61,7 @@ class EdgeIndex:
     """
 
     def __init__(
-        self, folder: Path, search_threads: int = 1, min_free_bytes: int = 64 << 20
+        self, folder: Path, search_threads: int = 1, min_free_bytes: int = 128 << 20
     ) -> None:
         self._folder = folder
         self._search_threads = search_threads

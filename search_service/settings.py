@@ -28,8 +28,8 @@ class SearchSettings(SharedSettings):
         description="Threads of the embedded vector index",
     )
     min_free_mib: int = Field(
-        64,
-        ge=16,
+        128,
+        ge=64,  # the engine grows by mapped files of 32 MiB, the log and the vectors alike
         alias="VIEWFINDER_INDEX_MIN_FREE_MIB",
         description="Writes to the index are refused when less of the disk is free (MiB)",
     )

@@ -123,7 +123,8 @@ async def test_mini_finds_the_cat_and_the_process_ends_with_status_0(tmp_path: P
         except ViewfinderError:
             await asyncio.sleep(0.05)
     size = (spec.pixels.size, spec.pixels.size)
-    samples = [data.cat(), data.coffee(), data.rocket()]
+    skimage_data: Any = data
+    samples = [skimage_data.cat(), skimage_data.coffee(), skimage_data.rocket()]
     pictures = np.stack([np.asarray(Image.fromarray(picture).resize(size)) for picture in samples])
     images = await stub.EmbedImages(embedding_pb2.EmbedImagesRequest(pixels=pixels_of(pictures)))
     texts = await stub.EmbedText(embedding_pb2.EmbedTextRequest(texts=["a cat", "a cup of coffee"]))
