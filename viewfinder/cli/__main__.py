@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import demo, pictures, supervision
+from viewfinder.cli import bench, demo, pictures, supervision
 
 HELP = """Describe a picture and it is there.
 
@@ -48,6 +48,7 @@ def make_app() -> typer.Typer:
     supervision.register(app)
     pictures.register(app)
     demo.register(app)
+    bench.register(app)
     return app
 
 
