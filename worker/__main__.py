@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from typing import Annotated
+from typing import Annotated, Literal
 
+import grpc
 import typer
 
-from viewfinder.blobs import OriginalStore
 from viewfinder.pixels import PixelLimits, PixelPool
 from viewfinder.queue import WorkQueue, connect
 from viewfinder.rpc import open_blocking_channel
@@ -43,26 +43,12 @@ def main(
     # The children first: they are spawned before any gRPC channel is open.
     with PixelPool(settings.pixel_processes, PixelLimits(max_pixels=settings.max_pixels)) as pixels:
         pixels.warm_up()
-        index = RpcIndex(
-            SearchServiceStub(
-                open_blocking_channel(settings.address_of("search"), "search_service")
-            )
-        )
-        embedder = RpcEmbedder(
-            EmbeddingServiceStub(
-                open_blocking_channel(settings.address_of("embedding"), "embedding_service")
-            )
-        )
-        catalog = RpcCatalog(
-            CatalogServiceStub(
-                open_blocking_channel(settings.address_of("upload"), "upload_service")
-            )
-        )
-        renditions = RpcRenditions(
-            ImageServiceStub(open_blocking_channel(settings.address_of("image"), "image_service"))
-        )
+        index = RpcIndex(SearchServiceStub(_channel(settings, "search")))
+        embedder = RpcEmbedder(EmbeddingServiceStub(_channel(settings, "embedding")))
+        catalog = RpcCatalog(CatalogServiceStub(_channel(settings, "upload")))
+        renditions = RpcRenditions(ImageServiceStub(_channel(settings, "image")))
         indexer = Indexer(
-            StoredOriginals(OriginalStore.reading_folder(settings.originals_dir)),
+            StoredOriginals(settings.originals_dir),
             pixels,
             embedder,
             index,
@@ -83,5 +69,13 @@ def main(
         indexer.close()
 
 
+def _channel(
+    settings: WorkerSettings, service: Literal["upload", "embedding", "search", "image"]
+) -> grpc.Channel:
+    return open_blocking_channel(settings.address_of(service), f"{service}_service")
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

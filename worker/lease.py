@@ -36,7 +36,7 @@ log = structlog.get_logger()
 _POLL_S = 1  # how long one look into the queue blocks, so how late a SIGTERM may be noticed
 _SHORTEST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 2.0
-_WORKER_TTL_S = 60
+_WORKER_TTL_S = 16  # RQ waits for an answer of the server 5 s less than this
 
 
 class LeaseWorker(SimpleWorker):

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from viewfinder.blobs import OriginalStore
+from viewfinder.errors import ServiceUnavailable
 from worker.outcomes import ImageRecord
 
 
 class StoredOriginals:
-    """The blob store, as far as the decoder needs it."""
+    """The blob store in a folder; opened when first needed, for upload_service makes the folder."""
 
-    def __init__(self, store: OriginalStore) -> None:
-        self._store = store
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def source(self, record: ImageRecord) -> Path | bytes:
         """The original as a file; the decoder's child reads it, no byte of it passes here.
 
         Raises:
             InvalidRequest: the key is none of the blob store's.
+            ServiceUnavailable: the whole folder is missing, as when a disk is not mounted.
         """
+        if not self._folder.is_dir():
+            raise ServiceUnavailable(
+                service="the store of originals", reason=f"there is no folder {self._folder}"
+            )
         return self._store.local_path(record.blob_key)
+
+    @cached_property
+    def _store(self) -> OriginalStore:
+        return OriginalStore.reading_folder(self._folder)
