@@ -14,7 +14,8 @@ from upload_service.claims import Claims
 from upload_service.database import Writer, open_catalogue
 from upload_service.intake import Intake
 from upload_service.jobs import Changes, Jobs
-from upload_service.reconciler import Reconciler, remove_orphans
+from upload_service.reconciler import Reconciler
+from upload_service.repair import repair
 from upload_service.service import CatalogAdapter, UploadAdapter
 from upload_service.settings import UploadSettings
 from viewfinder.blobs import OriginalStore
@@ -64,7 +65,7 @@ async def serve(settings: UploadSettings) -> None:
         )
         background = [
             asyncio.create_task(reconciler.run()),
-            asyncio.create_task(asyncio.to_thread(remove_orphans, catalog, originals)),
+            asyncio.create_task(asyncio.to_thread(repair, catalog, originals)),
         ]
         try:
             await server.run()

@@ -18,6 +18,7 @@ from upload_service.database import Writer
 from upload_service.tables import Image, ImageTag, JobImage
 from upload_service.tables import Job as JobRow
 from viewfinder.errors import ImageNotFound, InvalidRequest, MetadataTooLarge
+from viewfinder.ids import image_id as id_of
 from viewfinder.pictures import PictureInfo
 
 STORED, QUEUED, INDEXED, FAILED, DELETING = "stored", "queued", "indexed", "failed", "deleting"
@@ -139,10 +140,10 @@ class Catalog:
         def change(session: Session) -> tuple[Image, bool]:
             now = self._clock()
             row = session.scalar(select(Image).where(Image.id == arrival.id))
+            keep_blob()  # also when the row is there: its original may have been lost
             if row is not None and row.state not in (FAILED, DELETING):
                 self._join_job(session, job_id, row.id)
                 return row, True
-            keep_blob()
             if row is None:
                 row = _new_row(arrival, now)
                 session.add(row)
@@ -224,11 +225,45 @@ class Catalog:
             size_bytes=sum(size for state, _, size in rows if state != DELETING),
         )
 
-    def unknown_keys(self, keys: Sequence[str]) -> list[str]:
-        """Those of these blob keys that no row names."""
+    # --- repair ---
+
+    def drop_orphans(self, keys: Sequence[str], drop_blob: Callable[[str], None]) -> int:
+        """Drop those of these originals that no row names; returns how many.
+
+        In the writer's turn, so that no upload takes one over between look and drop.
+        """
+        ids = {str(id_of(bytes.fromhex(key[3:67]))): key for key in keys}
+
+        def change(session: Session) -> int:
+            named = set(session.scalars(select(Image.blob_key).where(Image.id.in_(ids))))
+            orphans = [key for key in keys if key not in named]
+            for key in orphans:
+                drop_blob(key)
+            return len(orphans)
+
+        return self._writer.write(change)
+
+    def waiting(self) -> list[tuple[str, str]]:
+        """Id and blob key of every picture that is yet to be indexed."""
         with Session(self._engine) as session:
-            known = set(session.scalars(select(Image.blob_key).where(Image.blob_key.in_(keys))))
-        return [key for key in keys if key not in known]
+            rows = session.execute(
+                select(Image.id, Image.blob_key).where(Image.state.in_((STORED, QUEUED)))
+            )
+            return [(image_id, key) for image_id, key in rows]
+
+    def fail_without_original(self, image_id: str, exists: Callable[[str], bool]) -> bool:
+        """Whether the picture still waits and its original is lost; it then fails, so that it can
+        be sent again."""
+
+        def change(session: Session) -> bool:
+            row = session.scalar(select(Image).where(Image.id == image_id))
+            if row is None or row.state not in (STORED, QUEUED) or exists(row.blob_key):
+                return False
+            row.state, row.failure = FAILED, "its original is missing; send it again"
+            row.claim_id, row.work_due = None, None
+            return True
+
+        return self._writer.write(change)
 
     # --- limits ---
 

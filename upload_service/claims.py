@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+import structlog
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from upload_service.catalog import DELETING, FAILED, INDEXED, QUEUED, STORED
 from upload_service.database import Writer
 from upload_service.tables import Image
-from viewfinder.errors import InvalidRequest
+from viewfinder.errors import InvalidRequest, StorageFull
+
+log = structlog.get_logger()
 
 MAX_CLAIM = 32
 MAX_LEASE_S = 3600
@@ -91,9 +94,12 @@ class Claims:
             Image.work_due <= now, or_(Image.claim_id.is_(None), Image.claim_id != claim_id)
         )
         rows = list(session.scalars(mine.order_by(Image.seq).limit(limit)))
-        if not rows:
+        if rows:
+            more = session.scalar(due.limit(1)) is not None
+        else:
             rows = list(session.scalars(due.order_by(Image.work_due, Image.seq).limit(limit + 1)))
-        claim = Claim(more=len(rows) > limit)
+            more = len(rows) > limit
+        claim = Claim(more=more)
         taken: list[Image] = []
         for row in rows[:limit]:
             if row.claim_id is not None:
@@ -132,35 +138,50 @@ class Claims:
         gone = []
         for result in results:
             row = rows.get(result.id)
-            if row is None or (row.state == DELETING and result.outcome is not Outcome.DELETED):
+            held = row is not None and row.claim_id == claim_id
+            if row is None or row.state == DELETING:
                 if result.outcome is Outcome.INDEXED:
                     gone.append(result.id)
-                if row is not None and row.claim_id == claim_id:  # a deletion that must wait
-                    self._retry(row, now)
+                if row is not None and held:
+                    self._go_on_deleting(session, row, result, now)
+            elif result.outcome is Outcome.DELETED:
+                self._embed_again(row, now)
+            elif not held:
+                # Who holds the row now reports what counts. A late "indexed" may be of a vector
+                # that was deleted since.
                 continue
-            held = row.claim_id == claim_id
-            if result.outcome is Outcome.INDEXED:
-                self._indexed(row, result.version, now, held=held)
-            elif not held and row.claim_id is not None:
-                continue  # somebody else has it now
+            elif result.outcome is Outcome.INDEXED:
+                self._indexed(row, result.version, now)
             elif result.outcome is Outcome.FAILED and row.state != INDEXED:
                 _fail(row, result.reason)
-            elif result.outcome is Outcome.DELETED and row.state == DELETING:
-                self._drop_blob(row.blob_key)
-                session.execute(delete(Image).where(Image.seq == row.seq))
-            elif result.outcome is Outcome.DELETED:  # uploaded again while it was being deleted
-                row.claim_id, row.work_due = None, now
             else:
                 self._retry(row, now)
         return gone
 
-    def _indexed(self, row: Image, version: int, now: float, *, held: bool) -> None:
+    def _go_on_deleting(self, session: Session, row: Image, result: Result, now: float) -> None:
+        if result.outcome is Outcome.DELETED:
+            try:
+                self._drop_blob(row.blob_key)
+            except (StorageFull, OSError) as error:
+                log.warning("an original cannot be removed yet", id=row.id, reason=str(error))
+            else:
+                session.execute(delete(Image).where(Image.seq == row.seq))
+                return
+        self._retry(row, now)
+
+    def _embed_again(self, row: Image, now: float) -> None:
+        """Sent again while somebody deleted it: its vector is gone, whoever put it there. Taken
+        from whoever holds it, for their "indexed" may be of before the deletion."""
+        row.state, row.failure = STORED, ""
+        row.indexed_at, row.indexed_version = None, 0
+        row.claim_id, row.work_due = None, now
+
+    def _indexed(self, row: Image, version: int, now: float) -> None:
         row.state, row.failure, row.indexed_at = INDEXED, "", now
         row.indexed_version = max(row.indexed_version, version)
         row.lost_claims, row.retries = 0, 0
-        if held or row.claim_id is None:
-            row.claim_id = None
-            row.work_due = None if row.indexed_version >= row.version else now
+        row.claim_id = None
+        row.work_due = None if row.indexed_version >= row.version else now
 
     def _retry(self, row: Image, now: float) -> None:
         delay_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(row.retries, 10))

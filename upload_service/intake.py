@@ -7,6 +7,7 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -15,7 +16,7 @@ from uuid import UUID
 from upload_service.catalog import Arrival, Catalog
 from upload_service.tables import Image
 from viewfinder.blobs import OriginalStore, blob_key, storage_full
-from viewfinder.errors import EmptyFile, FileTooLarge, InvalidRequest
+from viewfinder.errors import EmptyFile, FileTooLarge, InvalidRequest, StorageFull
 from viewfinder.ids import image_id, new_id
 from viewfinder.pictures import PictureInfo
 
@@ -67,6 +68,9 @@ class Intake:
         self._inspector = inspector
         self._max_bytes = max_bytes
         self._on_taken = on_taken
+        # A thread of its own: pictures that are slow to inspect hold up other pictures, but not
+        # the catalogue, whose calls share asyncio's threads.
+        self._inspecting = ThreadPoolExecutor(1, thread_name_prefix="inspecting")
 
     async def take(self, header: Header, chunks: AsyncIterator[bytes]) -> Taken:
         """Store one file; when this returns, neither kill nor power cut loses it.
@@ -87,9 +91,13 @@ class Intake:
                 raise EmptyFile(file_name=file_name)
             identity = str(image_id(digest))
             known = await asyncio.to_thread(self._catalog.known_duplicate, identity, job_id)
-            if known is not None:
+            if known is not None and await asyncio.to_thread(
+                self._originals.exists, known.blob_key
+            ):
                 return Taken(known, duplicate=True, job_id=job_id)
-            info = await asyncio.to_thread(self._inspector.inspect, temporary, file_name)
+            info = await asyncio.get_running_loop().run_in_executor(
+                self._inspecting, self._inspector.inspect, temporary, file_name
+            )
             arrival = Arrival(
                 id=identity,
                 sha256=digest.hex(),
@@ -101,16 +109,21 @@ class Intake:
                 tags=tags,
                 metadata=header.metadata,
             )
-            image, duplicate = await asyncio.to_thread(
-                self._catalog.add,
-                arrival,
-                job_id,
-                lambda: self._originals.keep(temporary, arrival.blob_key),
-            )
+            image, duplicate = await asyncio.to_thread(self._add, arrival, job_id, temporary)
         finally:
             temporary.unlink(missing_ok=True)
         self._on_taken()
         return Taken(image, duplicate, job_id)
+
+    def _add(self, arrival: Arrival, job_id: str, temporary: Path) -> tuple[Image, bool]:
+        try:
+            return self._catalog.add(
+                arrival, job_id, lambda: self._originals.keep(temporary, arrival.blob_key)
+            )
+        except StorageFull:
+            # The row did not fit: an original that nobody knows of must not fill the disk further.
+            self._catalog.drop_orphans([arrival.blob_key], self._originals.delete)
+            raise
 
     async def _spool(self, temporary: Path, chunks: AsyncIterator[bytes]) -> tuple[bytes, int]:
         """Write to the disk while hashing; SHA-256 and size when it is flushed."""

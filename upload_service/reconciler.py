@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
-from upload_service.catalog import MAX_IDS, Catalog
 from upload_service.claims import Claims
-from viewfinder.blobs import OriginalStore
 from viewfinder.errors import ServiceUnavailable
 from viewfinder.queue import Wake
 
 log = structlog.get_logger()
-
-_ORPHAN_AGE_S = 3600.0
 
 
 class Waker(Protocol):
@@ -40,6 +37,7 @@ class Reconciler:
         self._loop = asyncio.get_running_loop()
         self._new_work = asyncio.Event()
         self._queue_answers = True
+        self._last_fault: type[Exception] | None = None
 
     def work_arrived(self) -> None:
         """Wake the workers soon; many calls become one. From any thread."""
@@ -55,20 +53,30 @@ class Reconciler:
         while True:
             await self._new_work.wait()
             self._new_work.clear()
-            self._note(await asyncio.to_thread(self._queue.wake_all))
+            await self._guarded(self._queue.wake_all)
 
     async def _look_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            try:
-                await asyncio.to_thread(self._queue.reap)
-            except ServiceUnavailable:
-                self._note(Wake.QUEUE_AWAY)
-                continue
-            if await asyncio.to_thread(self._claims.due):
-                self._note(await asyncio.to_thread(self._queue.wake_all))
-            else:
-                self._note(Wake.ALREADY_AWAKE)
+            await self._guarded(self._look)
+
+    def _look(self) -> Wake:
+        try:
+            self._queue.reap()
+        except ServiceUnavailable:
+            return Wake.QUEUE_AWAY
+        return self._queue.wake_all() if self._claims.due() else Wake.ALREADY_AWAKE
+
+    async def _guarded(self, look: Callable[[], Wake]) -> None:
+        """This loop is what recovers everything else, so no fault may end it; it looks again."""
+        try:
+            self._note(await asyncio.to_thread(look))
+        except Exception as error:
+            if type(error) is not self._last_fault:
+                log.exception("the reconciler goes on after a fault")
+            self._last_fault = type(error)
+        else:
+            self._last_fault = None
 
     def _note(self, wake: Wake) -> None:
         answers = wake is not Wake.QUEUE_AWAY
@@ -78,25 +86,3 @@ class Reconciler:
                 log.info("the queue answers again")
             else:
                 log.warning("the queue does not answer; uploads are kept and will be indexed later")
-
-
-def remove_orphans(catalog: Catalog, originals: OriginalStore) -> int:
-    """Remove originals that no row names: a crash came between blob and row, and nobody was told.
-
-    Only those older than an hour. Blocking; returns how many.
-    """
-    removed = 0
-    some: list[str] = []
-
-    def sweep() -> int:
-        orphans = catalog.unknown_keys(some)
-        for key in orphans:
-            originals.delete(key)
-        some.clear()
-        return len(orphans)
-
-    for key in originals.keys_older_than(_ORPHAN_AGE_S):
-        some.append(key)
-        if len(some) == MAX_IDS // 2:
-            removed += sweep()
-    return removed + sweep()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -51,7 +51,7 @@ class UploadAdapter(upload_pb2_grpc.UploadServiceServicer):
             file_path=first.header.file_path,
             job_id=first.header.job_id,
             tags=list(first.header.tags),
-            metadata=MessageToDict(first.header.metadata),
+            metadata=_plain(first.header.metadata),
         )
         taken = await self._intake.take(header, _chunks(parts))
         return upload_pb2.UploadResponse(
@@ -115,7 +115,7 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             self._catalog.update,
             request.id,
             list(request.tags.values) if request.HasField("tags") else None,
-            MessageToDict(request.metadata) if request.HasField("metadata") else None,
+            _plain(request.metadata) if request.HasField("metadata") else None,
         )
         self._reconciler.work_arrived()
         return _record(image)
@@ -182,6 +182,15 @@ def _result(result: catalog_pb2.WorkResult) -> Result:
             allowed=", ".join(known.value for known in Outcome),
         )
     return Result(id=result.id, outcome=outcome, reason=result.reason, version=result.version)
+
+
+def _plain(metadata: Struct) -> dict[str, Any]:
+    try:
+        return MessageToDict(metadata)
+    except (SerializeToJsonError, ValueError):  # NaN, Infinity
+        raise InvalidRequest(
+            field="metadata", value="a number that JSON has not", allowed="finite numbers"
+        ) from None
 
 
 def _timestamp(seconds: float | None) -> Timestamp | None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from viewfinder.errors import InvalidRequest, StorageFull
@@ -88,25 +89,34 @@ class OriginalStore:
             StorageFull: it cannot be written; the temporary file is then still there.
         """
         _check(key)
-        if self.exists(key):
-            temporary.unlink(missing_ok=True)
-            return
         target = self._root / key
         try:
-            target.parent.mkdir(exist_ok=True)
-            obstore.rename(self._store, f"{_TEMPORARY}/{temporary.name}", key)
+            if self.exists(key):
+                temporary.unlink(missing_ok=True)
+            else:
+                target.parent.mkdir(exist_ok=True)
+                obstore.rename(self._store, f"{_TEMPORARY}/{temporary.name}", key)
+            # Also when it was there: who renamed it may have been killed before this.
             _sync_folder(target.parent)
             _sync_folder(self._root)
         except OSError as error:
             raise storage_full(error, self._root) or error from error
+        except BaseError as error:  # what obstore has no own class for; none of them an OSError
+            raise self._cannot_write(error) from error
 
     def delete(self, key: str) -> None:
-        """Remove an original; one that is not there is no error."""
+        """Remove an original; one that is not there is no error.
+
+        Raises:
+            StorageFull: it cannot be removed.
+        """
         _check(key)
         try:
             obstore.delete(self._store, key)
         except FileNotFoundError:
             return
+        except (BaseError, PermissionError) as error:
+            raise self._cannot_write(error) from error
 
     def drop_temporaries(self) -> int:
         """Remove what a killed process left half written. Only at start; returns how many."""
@@ -122,6 +132,10 @@ class OriginalStore:
             for entry in page:
                 if _KEY.fullmatch(entry["path"]) and entry["last_modified"] < before:
                     yield entry["path"]
+
+    def _cannot_write(self, error: Exception) -> StorageFull:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        return StorageFull(where=str(self._root), reason=first_line)
 
     # --- reading ---
 
