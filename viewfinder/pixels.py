@@ -75,6 +75,11 @@ class PixelPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def process_ids(self) -> list[int]:
+        """The children that live now."""
+        return [slot.process_id for slot in self._all_slots if slot.process_id is not None]
+
     def inspect(self, source: Path | bytes, file_name: str) -> PictureInfo:
         """What the header says, as a picture Viewfinder accepts. Pixels are not decoded.
 
@@ -226,6 +231,12 @@ class _Slot:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+
+    @property
+    def process_id(self) -> int | None:
+        """The child, if it was started and nobody found it dead."""
+        process = self._process
+        return None if process is None else process.pid
 
     def start(self) -> socket.socket:
         """The connection to the child, which is started where there is none."""

@@ -21,13 +21,9 @@ GOOD = encoded("JPEG")
 SIDE = 7000
 
 
-def children() -> list[psutil.Process]:
-    """The decoders of this process."""
-    return [
-        child
-        for child in psutil.Process().children()
-        if "viewfinder.pixel_child" in child.cmdline()
-    ]
+def children(pool: PixelPool) -> list[psutil.Process]:
+    """The decoders of this pool."""
+    return [psutil.Process(process_id) for process_id in pool.process_ids]
 
 
 def large_picture() -> bytes:
@@ -38,7 +34,7 @@ def large_picture() -> bytes:
 def test_a_decoder_killed_while_idle_is_replaced_unnoticed() -> None:
     with PixelPool() as pool:
         before = pool.prepare(GOOD, SPEC)
-        (child,) = children()
+        (child,) = children(pool)
         child.kill()
         assert np.array_equal(pool.prepare(GOOD, SPEC), before)
 
@@ -49,14 +45,14 @@ def test_pictures_survive_that_decoders_are_killed_at_work() -> None:
             pool.warm_up()
             batch = threads.submit(pool.prepare_many, [GOOD] * 300, SPEC)
             time.sleep(0.02)
-            children()[0].kill()
+            children(pool)[0].kill()
             assert all(isinstance(result, np.ndarray) for result in batch.result())
 
 
 def test_a_decoder_that_hangs_is_killed_and_only_its_picture_fails() -> None:
     with PixelPool(limits=PixelLimits(timeout_s=0.1)) as pool:
         pool.warm_up()
-        (child,) = children()
+        (child,) = children(pool)
         os.kill(child.pid, signal.SIGSTOP)
         with pytest.raises(BrokenImage, match="takes longer"):
             pool.prepare(GOOD, SPEC)
@@ -77,10 +73,10 @@ def test_the_cpu_limit_is_for_one_picture_not_for_all() -> None:
         picture = encoded("PNG")
         for _ in range(30):
             pool.render(picture, 64, "webp")
-        (child,) = children()
+        (child,) = children(pool)
         while sum(child.cpu_times()[:2]) < 1.5:
             pool.prepare(large_picture(), SPEC)
-        assert children() == [child]
+        assert children(pool) == [child]
 
 
 def test_a_picture_that_needs_too_much_memory_fails_alone() -> None:
@@ -106,7 +102,7 @@ def test_many_threads_share_a_pool() -> None:
 def test_a_closed_pool_leaves_no_process() -> None:
     with PixelPool(processes=2) as pool:
         pool.warm_up()
-        running = children()
+        running = children(pool)
         assert len(running) == 2
     assert not any(child.is_running() for child in running)
 
@@ -115,5 +111,5 @@ def test_a_decoder_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     with PixelPool() as pool:
         pool.warm_up()
-        (child,) = children()
+        (child,) = children(pool)
         assert "OPENAI_API_KEY" not in child.environ()
