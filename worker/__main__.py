@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import grpc
 import typer
 
-from viewfinder.pixels import PixelLimits, PixelPool
+from viewfinder.pixels import PixelPool
 from viewfinder.queue import WorkQueue, connect
 from viewfinder.rpc import open_blocking_channel
 from viewfinder.settings import load_settings
@@ -41,7 +41,7 @@ def main(
         signal.signal(number, lambda *_: stop.set())
 
     # The children first: they are spawned before any gRPC channel is open.
-    with PixelPool(settings.pixel_processes, PixelLimits(max_pixels=settings.max_pixels)) as pixels:
+    with PixelPool(settings.pixel_processes, settings.pixel_limits) as pixels:
         pixels.warm_up()
         index = RpcIndex(SearchServiceStub(_channel(settings, "search")))
         embedder = RpcEmbedder(EmbeddingServiceStub(_channel(settings, "embedding")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from viewfinder.pictures import PixelLimits
 from viewfinder.settings import SharedSettings
 
 
@@ -34,6 +35,20 @@ class WorkerSettings(SharedSettings):
     max_pixels: int = Field(
         50_000_000,
         ge=1,
+        le=1_000_000_000,
         alias="VIEWFINDER_MAX_PIXELS",
-        description="Pictures with more pixels are refused before they are decoded",
+        description="Most pixels of a picture, by its header, before it is decoded",
     )
+    max_picture_metadata_bytes: int = Field(
+        8 << 20,
+        ge=0,
+        alias="VIEWFINDER_MAX_PICTURE_METADATA_BYTES",
+        description="Most EXIF, ICC and comment data inside a picture, bytes",
+    )
+
+    @property
+    def pixel_limits(self) -> PixelLimits:
+        """What one picture may cost; the same as at its intake."""
+        return PixelLimits(
+            max_pixels=self.max_pixels, max_metadata_bytes=self.max_picture_metadata_bytes
+        )
