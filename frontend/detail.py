@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import streamlit as st
 
 from frontend import markup
@@ -17,7 +18,8 @@ def open_dialog(image_id: str) -> None:
     image = attempt(lambda: client().image(image_id))
     if image is None:
         return
-    url = browser_url(f"{image.url}?width={_LARGE_PX}&format=webp")
+    large = httpx.URL(image.url).copy_merge_params({"width": _LARGE_PX, "format": "webp"})
+    url = browser_url(str(large))
     st.html(markup.large_picture(image_url=url, name=image.file_name))
     if st.button("More like this", icon=":material/image_search:", key="dialog-like"):
         show(View("similar", image_id=image.id, name=image.file_name))
