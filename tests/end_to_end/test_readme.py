@@ -85,6 +85,6 @@ def test_the_python_block_runs(stack: Stack, visitor: tuple[Path, dict[str, str]
 
 def test_every_linked_page_exists() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = {link for link in re.findall(r"\]\(([^)#:]+)\)", text)}
+    links = set(re.findall(r"\]\(([^)#:]+)\)", text))
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
