@@ -68,7 +68,7 @@ async def serve(settings: UploadSettings) -> None:
             asyncio.create_task(asyncio.to_thread(repair, catalog, originals)),
         ]
         try:
-            await server.run()
+            await server.run(on_stopping=changes.stop)
         finally:
             for task in background:
                 task.cancel()

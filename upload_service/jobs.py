@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from upload_service.catalog import DELETING, FAILED, INDEXED, QUEUED, STORED
 from upload_service.tables import Image, JobImage
 from upload_service.tables import Job as JobRow
-from viewfinder.errors import JobNotFound
+from viewfinder.errors import JobNotFound, ServiceUnavailable
 
 MAX_FAILURES = 100
 _LEAST_INTERVAL_S = 0.1
@@ -57,6 +57,12 @@ class Changes:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
+        self.stopped = False
+
+    def stop(self) -> None:
+        """There will be no more news: watchers are sent away. From the event loop."""
+        self.stopped = True
+        self._wake()
 
     def notify(self) -> None:
         """Wake everybody who waits."""
@@ -123,10 +129,13 @@ class Jobs:
 
         Raises:
             JobNotFound: there is none.
+            ServiceUnavailable: the service stops; watch again.
         """
         last: Job | None = None
         while True:
             began = time.monotonic()
+            if self._changes.stopped:
+                raise ServiceUnavailable(service="upload_service", reason="it is stopping")
             changed = self._changes.next()
             job = await asyncio.to_thread(self.get, job_id)
             counting_s = time.monotonic() - began

@@ -50,8 +50,15 @@ class RpcServer:
         """Stop as on SIGTERM."""
         self._stop.set()
 
-    async def run(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what is in flight (at most `grace_s`)."""
+    async def run(
+        self,
+        on_ready: Callable[[], None] | None = None,
+        on_stopping: Callable[[], None] | None = None,
+    ) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what is in flight (at most `grace_s`).
+
+        `on_stopping` ends what would never finish by itself, such as streams of news.
+        """
         server = grpc.aio.server(
             interceptors=[_ErrorsAndRequestIds()],
             options=[
@@ -78,6 +85,8 @@ class RpcServer:
             on_ready()
         await self._stop.wait()
         log.info("stopping", grace_s=self._grace_s)
+        if on_stopping is not None:
+            on_stopping()
         await checks.enter_graceful_shutdown()
         await server.stop(self._grace_s)
 

@@ -15,6 +15,7 @@ from upload_service.intake import Taken
 from upload_service.jobs import Job
 from upload_service.repair import remove_orphans
 from viewfinder.blobs import blob_key
+from viewfinder.errors import ServiceUnavailable
 
 
 async def _deleted_and_sent_again(house: House) -> str:
@@ -155,3 +156,14 @@ async def test_an_orphan_that_is_sent_while_the_sweep_runs_keeps_its_original(
     assert await asyncio.to_thread(remove_orphans, house.catalog, house.originals) == 1
     taken = await asyncio.wrap_future(sending[0])
     assert house.originals.exists(taken.image.blob_key)
+
+
+async def test_a_watcher_does_not_hold_up_a_service_that_stops(house: House) -> None:
+    taken = await house.take(jpeg())
+
+    async def watch() -> None:
+        async for _ in house.jobs.watch(taken.job_id):
+            house.jobs._changes.stop()
+
+    with pytest.raises(ServiceUnavailable):
+        await asyncio.wait_for(watch(), 10)
