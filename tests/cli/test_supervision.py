@@ -439,6 +439,13 @@ def test_a_page_that_does_not_answer_is_waited_for(make_stack: Callable[..., Sta
     assert list(look(stack).waiting) == ["frontend"]
 
 
+def test_a_worker_that_nobody_heard_of_is_waited_for(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(Program("worker-0", STAYS.module, STAYS.arguments))
+    stack.start()
+    _wait_for(lambda: all(process.is_running for process in stack.processes()))
+    assert look(stack).waiting == {"worker-0": "it has not reported yet"}
+
+
 def test_a_very_long_data_folder_works_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIEWFINDER_DATA_DIR", str(tmp_path / ("deep/" * 30)))
     stack = Stack(StackSettings(), [STAYS])

@@ -30,7 +30,7 @@ def make_app() -> typer.Typer:
         name="viewfinder",
         help=HELP,
         no_args_is_help=True,
-        rich_markup_mode="rich",
+        rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -29,6 +29,8 @@ _SHOWN_HITS = 3
 
 DEMO_HELP = """Start everything on sample pictures, search them, and leave it running.
 
+For example:
+
     viewfinder demo
 
     viewfinder demo --exit

@@ -50,6 +50,8 @@ argument; 130 stopped with Ctrl-C.
 
 SEARCH_HELP = """Find pictures by describing them, or by a picture.
 
+For example:
+
     viewfinder search "a dog on a beach"
 
     viewfinder search "sunset" --top-k 5 --filter tags=holiday --filter "width>=2000"

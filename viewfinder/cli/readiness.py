@@ -10,6 +10,7 @@ import httpx
 from viewfinder.cli.stack import Stack
 from viewfinder.client import Client
 from viewfinder.errors import ViewfinderError
+from viewfinder.queue import worker_is_alive
 
 _TIMEOUT_S = 3.0
 
@@ -36,11 +37,22 @@ def look(stack: Stack) -> Readiness:
         for process in processes
         if not process.is_running
     }
+    waiting.update(
+        (process.name, "it has not reported yet")
+        for process in processes
+        if process.is_running and _is_silent_worker(stack, process.name)
+    )
     if not waiting:
         names = {process.name for process in processes}
         waiting.update(_gateway_waits(stack) if "gateway" in names else {})
         waiting.update(_frontend_waits(stack) if "frontend" in names else {})
     return Readiness(waiting)
+
+
+def _is_silent_worker(stack: Stack, name: str) -> bool:
+    """A worker listens nowhere; that it lives is known to the queue only."""
+    kind, _, number = name.partition("-")
+    return kind == "worker" and not worker_is_alive(stack.settings, int(number))
 
 
 def _gateway_waits(stack: Stack) -> dict[str, str]:

@@ -36,13 +36,17 @@ must be put right first (each line says what).
 
 DOWN_HELP = """Stop everything that `viewfinder up` started, in order, and wait for it.
 
+Finds by the data folder what is to be stopped (VIEWFINDER_DATA_DIR), also when its supervisor was
+killed.
+
     viewfinder down
 
-Finds by the data folder what is to be stopped (VIEWFINDER_DATA_DIR), also when its supervisor was
-killed. Exit status: 0, also when nothing was running.
+Exit status: 0, also when nothing was running.
 """
 
 STATUS_HELP = """Show what runs, whether it is ready, and what it holds.
+
+For people and for programs:
 
     viewfinder status
 
