@@ -10,8 +10,8 @@ class PictureHead(nn.Module):
     """Features [n, z] and class evidence [n, 1000] to unit vectors [n, scene + object].
 
     The scene part is learnt from captions. The object part says which classes the picture
-    shows: a mix of class codes, weighted by the square roots of their probabilities. Both have
-    fixed lengths, so the text's own lengths of the two parts decide which of them counts.
+    shows: a mix of class codes, weighted by a learnt power of their probabilities. Both have fixed
+    lengths, so the text's own lengths of the two parts decide which of them counts.
     """
 
     def __init__(

@@ -267,6 +267,12 @@ class SearchRequest(SearchOptions):
     mode: Literal["auto", "visual"] = "auto"
 
 
+class ImageSearchRequest(SearchOptions):
+    """A search by a picture as JSON, for clients that cannot send multipart."""
+
+    image_base64: str = Field(min_length=1, description="Standard base64, without a `data:` prefix")
+
+
 class Location(Answer):
     """Where a picture was taken, degrees, WGS 84."""
 

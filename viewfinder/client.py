@@ -135,7 +135,9 @@ class Client:
             OSError: a file cannot be read.
             ViewfinderError: nothing was accepted, for a reason that is not the files'.
         """
-        fields: list[tuple[str, Any]] = [("tags", (None, tag)) for tag in tags]
+        fields: list[tuple[str, Any]] = []
+        if tags:
+            fields.append(("tags", (None, json.dumps(list(tags)))))
         if metadata is not None:
             fields.append(("metadata", (None, json.dumps(dict(metadata)))))
         if job_id is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 _TIMEOUT_S = 4.0
 
@@ -18,9 +19,8 @@ def _grpc(address: str) -> str | None:
 
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S
-            )
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know no Check
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S)
         except grpc.RpcError as error:
             return f"{address} does not answer: {error.code().name}"
     serving = answer.status == health_pb2.HealthCheckResponse.SERVING

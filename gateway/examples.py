@@ -1,0 +1,139 @@
+"""Examples for the OpenAPI document; a test sends them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from viewfinder.api_models import Base64Upload, Problem, SearchResponse, UploadAccepted
+
+IMAGE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+JOB_ID = "9b2d6f0e-0c43-4f0e-8f5c-6d1f0c4f7a10"
+TINY_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5E"
+    "rkJggg=="
+)
+
+SEARCH = {
+    "by description": {"value": {"query": "a cup of coffee", "top_k": 5}},
+    "with filters": {
+        "value": {
+            "query": "people at the beach",
+            "filters": {
+                "tags": ["holiday", "family"],
+                "taken_at": {"gte": "2025-06-01T00:00:00Z", "lt": "2025-09-01T00:00:00Z"},
+                "width": {"gte": 1920},
+                "metadata.customer": "ACME",
+            },
+            "score_threshold": 0.2,
+        }
+    },
+}
+
+UPDATE = {"new tags": {"value": {"tags": ["holiday"], "metadata": {"customer": "ACME"}}}}
+
+LOOKUP = {"one id": {"value": {"ids": [IMAGE_ID]}}}
+
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "tags": {
+                            "type": "string",
+                            "description": "Separated by commas, or a JSON list; may be repeated",
+                        },
+                        "metadata": {"type": "string", "description": "A JSON object"},
+                        "job_id": {"type": "string", "format": "uuid"},
+                        "file_path": {
+                            "type": "string",
+                            "description": "Where you have the file that follows; only ever shown",
+                        },
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "After the fields that they go with",
+                        },
+                    },
+                },
+            },
+            "application/json": {
+                "schema": Base64Upload.model_json_schema(),
+                "examples": {
+                    "one picture": {
+                        "value": {
+                            "filename": "dot.png",
+                            "image_base64": TINY_PNG,
+                            "tags": ["example"],
+                        }
+                    }
+                },
+            },
+        },
+    }
+}
+
+SEARCH_BY_IMAGE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "top_k": {"type": "integer", "default": 10, "minimum": 1, "maximum": 100},
+                        "score_threshold": {"type": "number", "default": 0},
+                        "filters": {"type": "string", "description": "A JSON object"},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                },
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image_base64"],
+                    "properties": {
+                        "image_base64": {"type": "string"},
+                        "top_k": {"type": "integer", "default": 10},
+                        "score_threshold": {"type": "number", "default": 0},
+                        "filters": {"type": "object"},
+                    },
+                },
+                "examples": {"one picture": {"value": {"image_base64": TINY_PNG, "top_k": 3}}},
+            },
+        },
+    }
+}
+
+
+def answers_of(model: type[UploadAccepted | SearchResponse], status: int) -> dict[int, Any]:
+    """The success of a call whose body is described by hand."""
+    return {status: {"model": model}}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Responses of a call that can fail with these statuses."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    titles = {
+        401: "No API key, or a wrong one",
+        403: "A web page of somebody else",
+        404: "No such thing",
+        408: "The request did not arrive",
+        409: "Not searchable yet, or vectors of another encoder",
+        413: "Too large",
+        415: "Not a picture we can read",
+        416: "The range is not within the content",
+        422: "A value is not allowed",
+        429: "Busy; try again after `Retry-After` seconds",
+        503: "A part is away; try again",
+        504: "It took too long",
+        507: "The disk is full",
+    }
+    return {
+        status: {"model": Problem, "description": titles[status], "content": content}
+        for status in statuses
+    }

@@ -1,0 +1,154 @@
+"""/images: what is known of pictures, changing and removing them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Body, Query, Response
+
+from gateway import examples
+from gateway.answers import answer
+from gateway.json_values import checked_metadata
+from gateway.parts import Parts, PartsDep
+from gateway.records import image_record, state_of
+from gateway.services import QUICK_S
+from viewfinder import api_models as api
+from viewfinder.errors import ImageNotFound, ViewfinderError
+from viewfinder.v1 import catalog_pb2, search_pb2
+
+_FORGET_S = 2.0
+_DELETING = "deleting"
+
+router = APIRouter(tags=["pictures"])
+log = structlog.get_logger()
+
+
+async def known_image(parts: Parts, image_id: UUID) -> catalog_pb2.ImageRecord:
+    """The record of a picture.
+
+    Raises:
+        ImageNotFound: there is none, or it is being deleted.
+    """
+    request = catalog_pb2.GetImagesRequest(ids=[str(image_id)])
+    found = await parts.services.catalog.GetImages(request, timeout=QUICK_S)
+    if not found.images or found.images[0].state == _DELETING:
+        raise ImageNotFound(image_id=str(image_id))
+    return found.images[0]
+
+
+@router.get(
+    "/images",
+    summary="List pictures, newest first",
+    response_model=api.ImageList,
+    response_model_exclude_none=False,
+    responses=examples.problems(422),
+)
+async def list_images(
+    parts: PartsDep,
+    limit: Annotated[int, Query(ge=1, le=api.MAX_LIST_LIMIT)] = 50,
+    cursor: Annotated[
+        str, Query(max_length=512, description="`next_cursor` of the page before")
+    ] = "",
+    state: Annotated[list[api.ImageState] | None, Query(description="In any of these")] = None,
+    tag: Annotated[
+        list[api.Tag] | None, Query(max_length=api.MAX_TAGS, description="With all of these")
+    ] = None,
+) -> Response:
+    """A page of pictures; those being deleted only when asked for."""
+    request = catalog_pb2.ListImagesRequest(
+        limit=limit, cursor=cursor, states=state or (), tags=tag or ()
+    )
+    page = await parts.services.catalog.ListImages(request, timeout=QUICK_S)
+    return answer(
+        api.ImageList(
+            images=[image_record(record, parts.urls) for record in page.images],
+            next_cursor=page.next_cursor or None,
+            total=page.total,
+        )
+    )
+
+
+@router.post(
+    "/images/lookup",
+    summary="Which of these ids are known",
+    response_model=api.LookupResponse,
+    responses=examples.problems(422),
+)
+async def lookup(
+    asked: Annotated[api.LookupRequest, Body(openapi_examples=examples.LOOKUP)], parts: PartsDep
+) -> Response:
+    """The ids are made of the files' SHA-256, so a client can ask before it sends."""
+    request = catalog_pb2.GetImagesRequest(ids=[str(image_id) for image_id in asked.ids])
+    found = await parts.services.catalog.GetImages(request, timeout=QUICK_S)
+    known = [
+        api.KnownImage(
+            id=record.id,
+            state=state_of(record),
+            failure=record.failure or None,
+            file_name=record.file_name,
+        )
+        for record in found.images
+        if record.state != _DELETING
+    ]
+    return answer(api.LookupResponse(images=known))
+
+
+@router.get(
+    "/images/{image_id}",
+    summary="One picture's record",
+    response_model=api.ImageRecord,
+    responses=examples.problems(404, 422),
+)
+async def get_image(image_id: UUID, parts: PartsDep) -> Response:
+    """State, size, EXIF, tags and metadata."""
+    return answer(image_record(await known_image(parts, image_id), parts.urls))
+
+
+@router.patch(
+    "/images/{image_id}",
+    summary="Change tags and metadata",
+    response_model=api.ImageRecord,
+    responses=examples.problems(404, 413, 422),
+)
+async def update_image(
+    image_id: UUID,
+    change: Annotated[api.ImageUpdate, Body(openapi_examples=examples.UPDATE)],
+    parts: PartsDep,
+) -> Response:
+    """What is given replaces, what is left out stays. The index follows within moments."""
+    request = catalog_pb2.UpdateImageRequest(id=str(image_id))
+    if change.tags is not None:
+        request.tags.values.extend(change.tags)
+        request.tags.SetInParent()
+    if change.metadata is not None:
+        limit = parts.settings.max_metadata_bytes
+        request.metadata.CopyFrom(checked_metadata(change.metadata, limit))
+    record = await parts.services.catalog.UpdateImage(request, timeout=QUICK_S)
+    return answer(image_record(record, parts.urls))
+
+
+@router.delete(
+    "/images/{image_id}",
+    summary="Remove a picture everywhere",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=examples.problems(404, 422),
+)
+async def delete_image(image_id: UUID, parts: PartsDep) -> Response:
+    """Gone for every caller when this answers; the bytes follow within moments."""
+    request = catalog_pb2.DeleteImageRequest(id=str(image_id))
+    await parts.services.catalog.DeleteImage(request, timeout=QUICK_S)
+    await _forget(parts, str(image_id))
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _forget(parts: Parts, image_id: str) -> None:
+    """Take it out of the index at once. Where that fails, the worker does it a little later."""
+    try:
+        await parts.services.search.DeletePoints(
+            search_pb2.DeletePointsRequest(ids=[image_id]), timeout=_FORGET_S
+        )
+    except ViewfinderError as error:
+        log.warning("still in the index for a moment", image_id=image_id, code=error.code)

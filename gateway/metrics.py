@@ -1,0 +1,55 @@
+"""What Prometheus reads."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+
+
+class Metrics:
+    """The gateway's own figures, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "viewfinder_http_requests",
+            "Requests answered",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.latency = Histogram(
+            "viewfinder_http_request_seconds",
+            "From the request's head to the answer's last byte",
+            ("method", "route"),
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "viewfinder_http_requests_in_flight",
+            "Requests being answered",
+            registry=self.registry,
+        )
+        self.hops = Histogram(
+            "viewfinder_search_hop_seconds",
+            "Where a search spends its time",
+            ("hop",),
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.files = Counter(
+            "viewfinder_uploaded_files",
+            "Files of uploads by what became of them",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.upload_bytes = Counter(
+            "viewfinder_uploaded_bytes", "Bytes of files received", registry=self.registry
+        )
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,60 @@
+"""Pictures that are searched by: decoded in a guarded child, as the encoder wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway.services import QUICK_S
+from viewfinder.errors import Overloaded
+from viewfinder.pictures import PixelSpec
+from viewfinder.pixels import PixelPool
+from viewfinder.v1 import common_pb2, embedding_pb2
+
+if TYPE_CHECKING:
+    from viewfinder.v1.embedding_pb2_grpc import EmbeddingServiceAsyncStub
+
+_RETRY_S = 1
+
+
+class QueryPictures:
+    """Prepares at most `limit` pictures at once; more are refused rather than kept waiting."""
+
+    def __init__(self, embedding: EmbeddingServiceAsyncStub, pool: PixelPool, limit: int) -> None:
+        self._embedding = embedding
+        self._pool = pool
+        self._limit = limit
+        self._busy = 0
+        self._spec: PixelSpec | None = None
+
+    async def prepare(self, data: bytes, file_name: str) -> common_pb2.Pixels:
+        """The picture in `data`, ready for the encoder.
+
+        Raises:
+            Overloaded: too many at once.
+            EmptyFile, UnsupportedMediaType, ImageTooLarge, BrokenImage: it is no picture we read.
+            ServiceUnavailable: the encoder is away.
+        """
+        if self._busy >= self._limit:
+            raise Overloaded(what="search by picture", retry_after_s=_RETRY_S)
+        self._busy += 1
+        try:
+            spec = self._spec or await self._ask()
+            pixels = await asyncio.to_thread(self._pool.prepare, data, spec, file_name)
+        finally:
+            self._busy -= 1
+        return common_pb2.Pixels(data=pixels.tobytes(), count=1, height=spec.size, width=spec.size)
+
+    def forget_spec(self) -> None:
+        """Ask the encoder again next time: it may be another one now."""
+        self._spec = None
+
+    async def _ask(self) -> PixelSpec:
+        answer = await self._embedding.GetSpec(embedding_pb2.GetSpecRequest(), timeout=QUICK_S)
+        wanted = answer.spec.pixels
+        self._spec = PixelSpec(
+            size=wanted.size,
+            resize_mode="squash" if wanted.resize_mode == "squash" else "shortest",
+            interpolation="bilinear" if wanted.interpolation == "bilinear" else "bicubic",
+        )
+        return self._spec

@@ -1,0 +1,82 @@
+"""Records of the services, as the REST interface shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import cast
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.json_values import from_struct
+from gateway.urls import Urls
+from viewfinder import api_models as api
+from viewfinder.v1 import catalog_pb2, search_pb2
+
+
+def image_record(record: catalog_pb2.ImageRecord, urls: Urls) -> api.ImageRecord:
+    """A record of the catalogue."""
+    exif = record.exif
+    return api.ImageRecord(
+        id=record.id,
+        url=urls.original(record.id),
+        thumbnail_url=urls.thumbnail(record.id),
+        state=state_of(record),
+        failure=record.failure or None,
+        file_name=record.file_name,
+        file_path=record.file_path or None,
+        media_type=record.media_type,
+        size_bytes=record.size_bytes,
+        width=record.width,
+        height=record.height,
+        tags=list(record.tags),
+        metadata=from_struct(record.metadata),
+        exif=api.Exif(
+            taken_at=exif.taken_at or None,
+            camera_make=exif.camera_make or None,
+            camera_model=exif.camera_model or None,
+            latitude=exif.latitude if exif.HasField("latitude") else None,
+            longitude=exif.longitude if exif.HasField("longitude") else None,
+            orientation=exif.orientation or None,
+        ),
+        sha256=record.sha256,
+        uploaded_at=_time(record.uploaded_at) if record.HasField("uploaded_at") else None,
+        indexed_at=_time(record.indexed_at) if record.HasField("indexed_at") else None,
+    )
+
+
+def state_of(record: catalog_pb2.ImageRecord) -> api.ImageState:
+    """The state, which the contract keeps to those of `ImageState`."""
+    return cast(api.ImageState, record.state)
+
+
+def job(record: catalog_pb2.Job) -> api.Job:
+    """Progress of a job."""
+    return api.Job(
+        job_id=record.job_id,
+        total=record.total,
+        stored=record.stored,
+        indexed=record.indexed,
+        failed=record.failed,
+        gone=record.gone,
+        done=record.done,
+        failures=[
+            api.JobFailure(image_id=one.image_id, file_name=one.file_name, reason=one.reason)
+            for one in record.failures
+        ],
+        created_at=_time(record.created_at) if record.HasField("created_at") else None,
+    )
+
+
+def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
+    """A hit; everything shown of it travelled in its payload."""
+    return api.SearchHit(
+        id=hit.id,
+        score=round(hit.score, 6),
+        url=urls.original(hit.id),
+        thumbnail_url=urls.thumbnail(hit.id),
+        metadata=api.HitMetadata.model_validate(from_struct(hit.payload)),
+    )
+
+
+def _time(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)

@@ -1,0 +1,86 @@
+"""One file on its way to upload_service, in chunks, as fast as that takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import grpc.aio
+
+from gateway.services import UPLOAD_S
+from viewfinder.v1 import upload_pb2
+
+if TYPE_CHECKING:
+    from viewfinder.v1.upload_pb2_grpc import UploadServiceAsyncStub
+
+CHUNK_BYTES = 512 << 10
+_WAITING_CHUNKS = 2
+
+
+class OutgoingFile:
+    """Begins to send when made. Then `write`, and either `finish` or `abandon`.
+
+    A call that merely ended would look like a whole file: whoever breaks off must `abandon`.
+    """
+
+    def __init__(self, upload: UploadServiceAsyncStub, header: upload_pb2.UploadHeader) -> None:
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
+        self._collected = bytearray()
+        self._call = upload.Upload(self._requests(header), timeout=UPLOAD_S)
+        self._answer = asyncio.ensure_future(_awaited(self._call))
+
+    async def write(self, data: bytes) -> None:
+        """Send on; waits while upload_service is behind. After a refusal nothing is sent."""
+        self._collected += data
+        if len(self._collected) >= CHUNK_BYTES:
+            await self._flush()
+
+    async def finish(self) -> upload_pb2.UploadResponse:
+        """The file is complete.
+
+        Raises:
+            ViewfinderError: it was refused.
+        """
+        if self._collected:
+            await self._flush()
+        await self._put(None)
+        return await self._answer
+
+    async def abandon(self) -> None:
+        """Break the call off: nothing is left of the file."""
+        self._call.cancel()
+        self._answer.cancel()
+        await asyncio.wait([self._answer])
+        if not self._answer.cancelled():
+            self._answer.exception()  # seen; it is of no interest any more
+
+    async def _flush(self) -> None:
+        chunk, self._collected = bytes(self._collected), bytearray()
+        await self._put(chunk)
+
+    async def _put(self, chunk: bytes | None) -> None:
+        if self._answer.done():
+            return
+        if not self._chunks.full():
+            self._chunks.put_nowait(chunk)
+            return
+        # Whichever comes first: room, or a refusal, after which nobody makes room any more.
+        put = asyncio.ensure_future(self._chunks.put(chunk))
+        try:
+            await asyncio.wait([put, self._answer], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            put.cancel()
+
+    async def _requests(
+        self, header: upload_pb2.UploadHeader
+    ) -> AsyncIterator[upload_pb2.UploadRequest]:
+        yield upload_pb2.UploadRequest(header=header)
+        while (chunk := await self._chunks.get()) is not None:
+            yield upload_pb2.UploadRequest(chunk=chunk)
+
+
+async def _awaited(
+    call: grpc.aio.StreamUnaryCall[upload_pb2.UploadRequest, upload_pb2.UploadResponse],
+) -> upload_pb2.UploadResponse:
+    return await call
