@@ -55,7 +55,6 @@ UPLOAD: dict[str, Any] = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "After the fields that they go with",
                         },
                     },
                 },

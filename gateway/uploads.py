@@ -23,10 +23,11 @@ from gateway.parts import Parts, PartsDep
 from gateway.problem import UploadRefusedError, problem_of, validation_problem
 from gateway.records import state_of
 from gateway.sending import CHUNK_BYTES, OutgoingFile
+from gateway.services import QUICK_S
 from viewfinder import api_models as api
 from viewfinder.errors import InvalidRequest, ViewfinderError
 from viewfinder.ids import new_id
-from viewfinder.v1 import upload_pb2
+from viewfinder.v1 import catalog_pb2, upload_pb2
 
 _FIELDS = "tags, metadata, job_id, file_path, and files"
 _MAX_PATH_CHARS = 4096
@@ -44,17 +45,24 @@ class _Options:
     tags: list[str] = field(default_factory=list)
     metadata: Struct = field(default_factory=Struct)
     file_path: str = ""  # of the next file only
+    is_late: bool = False  # tags or metadata came after a file
 
-    def take(self, sent: Field) -> None:
-        """One field."""
+    def take(self, sent: Field, is_late: bool) -> None:
+        """One field; `is_late` when a file came before it."""
         if not is_text(sent.value):
             raise InvalidRequest(field=sent.name, value=ascii(sent.value[:100]), allowed="text")
         match sent.name:
             case "tags":
+                self.is_late |= is_late
                 self.tags = checked_tags([*self.tags, *_several(sent.value)])
             case "metadata":
+                self.is_late |= is_late
                 values = parse_object(sent.value, "metadata")
                 self.metadata = checked_metadata(values, self.limit_bytes)
+            case "job_id" if is_late:
+                raise InvalidRequest(
+                    field="job_id", value="after a file", allowed="before the files"
+                )
             case "job_id":
                 self.job_id = _uuid(sent.value)
             case "file_path":
@@ -132,9 +140,9 @@ class _Outcome:
 async def upload(request: Request, parts: PartsDep) -> Response:
     """Take files in; answers as soon as all are stored durably, searchable seconds later.
 
-    As a form: fields `tags` (repeated, or separated by commas), `metadata` (a JSON object),
-    `job_id`, and before each file its `file_path` come before the files they are for. A file that
-    is refused is in `rejected`, the others are not concerned. As JSON: one picture as base64.
+    As a form: `tags` (repeated, separated by commas, or a JSON list) and `metadata` (a JSON object)
+    are for all files; `job_id` comes before them, and a `file_path` before each. A file that is
+    refused is in `rejected`, the others are not concerned. As JSON: one picture as base64.
     """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
@@ -172,15 +180,24 @@ async def _upload_form(events: AsyncIterator[Event], parts: Parts) -> Response:
                     outcome.reject(error, file_name)
                 outgoing = None
             else:
-                if files and event.name != "file_path":
-                    raise InvalidRequest(
-                        field=event.name[:100], value="after a file", allowed="before the files"
-                    )
-                options.take(event)
+                options.take(event, is_late=files > 0)
     finally:
         if outgoing is not None:
             await outgoing.abandon()
+    if options.is_late:
+        await _label(outcome.images, options, parts)
     return outcome.response(options.job_id)
+
+
+async def _label(images: list[api.UploadedImage], options: _Options, parts: Parts) -> None:
+    """Fields that came after files are for these files too."""
+    for image in images:
+        if image.duplicate:
+            continue  # what is known of a picture is not changed by sending it again
+        request = catalog_pb2.UpdateImageRequest(id=image.id, metadata=options.metadata)
+        request.tags.values.extend(options.tags)
+        request.tags.SetInParent()
+        await parts.services.catalog.UpdateImage(request, timeout=QUICK_S)
 
 
 async def _upload_json(request: Request, parts: Parts) -> Response:
