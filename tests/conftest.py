@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,11 @@ class ValkeyServer:
         )
         client = Redis(unix_socket_path=str(self.settings.redis_socket))
         for _ in range(500):
-            try:
-                client.ping()
-                client.close()
-                return
-            except RedisError:
-                time.sleep(0.02)
+            with suppress(RedisError):
+                if client.ping():
+                    client.close()
+                    return
+            time.sleep(0.02)
         raise RuntimeError("Valkey did not start within 10 s")
 
     def kill(self) -> None:
