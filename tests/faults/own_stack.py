@@ -1,0 +1,82 @@
+"""A Viewfinder of a test's own, whose parts it may kill."""
+
+from __future__ import annotations
+
+import io
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from tests.end_to_end.conftest import Stack, start_stack, stop_stack
+from viewfinder.client import FileToUpload
+from viewfinder.errors import ViewfinderError
+
+RECOVERY_S = 120
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    stack = start_stack(tmp_path / "data", "--no-frontend")
+    yield stack
+    stop_stack(stack)
+
+
+def noise_pictures(count: int) -> list[FileToUpload]:
+    noise = np.random.default_rng()
+    files = []
+    for number in range(count):
+        buffer = io.BytesIO()
+        pixels = noise.integers(0, 255, (60, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(buffer, "JPEG")
+        files.append(FileToUpload(buffer.getvalue(), file_name=f"{number}.jpg"))
+    return files
+
+
+def processes_of(stack: Stack, *words: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+            if all(word in line for word in words) and process.environ().get(
+                "VIEWFINDER_DATA_DIR"
+            ) == str(stack.data_dir):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def kill(stack: Stack, *words: str) -> None:
+    victims = processes_of(stack, *words)
+    assert victims, f"no process like {words} runs"
+    for process in victims:
+        process.send_signal(signal.SIGKILL)
+
+
+def wait_until_indexed(stack: Stack, job_id: str, count: int) -> None:
+    deadline = time.monotonic() + RECOVERY_S
+    while time.monotonic() < deadline:
+        job = stack.client.job(job_id)
+        if job.done:
+            assert (job.total, job.indexed, job.failed) == (count, count, 0), job
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"not all indexed after {RECOVERY_S} s: {stack.client.job(job_id)}")
+
+
+def wait_until_ready(stack: Stack) -> None:
+    deadline = time.monotonic() + RECOVERY_S
+    while time.monotonic() < deadline:
+        try:
+            if stack.client.ready().ready:
+                return
+        except ViewfinderError:
+            pass  # the gateway itself is starting again
+        time.sleep(0.1)
+    raise AssertionError(f"not ready after {RECOVERY_S} s")
