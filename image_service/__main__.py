@@ -22,7 +22,9 @@ from viewfinder.v1.image_pb2_grpc import add_ImageServiceServicer_to_server
 async def serve(settings: ImageSettings) -> None:
     """Serve until SIGTERM."""
     processes = settings.image_pixel_processes
-    originals = OriginalStore.in_folder(settings.originals_dir)
+    # Only upload_service writes there, but this may start first; in containers it is read-only.
+    settings.originals_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    originals = OriginalStore.reading_folder(settings.originals_dir)
     cache = RenditionCache(settings.renditions_dir, settings.rendition_cache_bytes)
     limits = PixelLimits(
         max_pixels=settings.max_pixels, max_metadata_bytes=settings.max_picture_metadata_bytes
