@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,8 +19,11 @@ from upload_service.tables import Job as JobRow
 from viewfinder.errors import JobNotFound, ServiceUnavailable
 
 MAX_FAILURES = 100
-_LEAST_INTERVAL_S = 0.1
-_SHARE_OF_TIME = 10  # a watcher spends at most a tenth of its time counting
+# A watcher rests longer with every look: news of one picture come at once, of thousands in steps.
+_FIRST_REST_S = 0.01
+_LONGEST_REST_S = 0.1
+_SHARE_OF_TIME = 10  # of a large job it spends at most a tenth of its time counting
+_QUICK_COUNT_S = 0.01
 _LONGEST_SILENCE_S = 5.0
 
 
@@ -132,7 +136,7 @@ class Jobs:
             ServiceUnavailable: the service stops; watch again.
         """
         last: Job | None = None
-        while True:
+        for look in itertools.count(1):
             began = time.monotonic()
             if self._changes.stopped:
                 raise ServiceUnavailable(service="upload_service", reason="it is stopping")
@@ -146,4 +150,5 @@ class Jobs:
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _LONGEST_SILENCE_S)
-            await asyncio.sleep(max(_LEAST_INTERVAL_S, _SHARE_OF_TIME * counting_s))
+            rest_s = min(look * _FIRST_REST_S, _LONGEST_REST_S)
+            await asyncio.sleep(max(rest_s, _SHARE_OF_TIME * (counting_s - _QUICK_COUNT_S)))
