@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def test_the_model_library_reports_to_nobody(tmp_path: Path) -> None:
-    # In CI, and nowhere else, onnxruntime is silent by itself; so none of this environment but PATH.
+    # In CI onnxruntime is silent by itself, so nothing of this environment but PATH is passed on.
     # Where it reports, it keeps an id of the device in the home, from its import on.
     subprocess.run(
         [sys.executable, "-c", "import embedding_service.encoders.mini"],
