@@ -39,7 +39,7 @@ def main() -> None:
     configure_logging("embedding", settings.log_format, settings.log_level)
     try:
         # Before the port opens: health must not say SERVING before a first call is fast.
-        encoder = load_encoder(settings.encoder, settings.encoder_threads)
+        encoder = load_encoder(settings)
     except UnknownEncoder as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -52,9 +52,10 @@ class QueryPictures:
     async def _ask(self) -> PixelSpec:
         answer = await self._embedding.GetSpec(embedding_pb2.GetSpecRequest(), timeout=QUICK_S)
         wanted = answer.spec.pixels
-        self._spec = PixelSpec(
-            size=wanted.size,
-            resize_mode="squash" if wanted.resize_mode == "squash" else "shortest",
-            interpolation="bilinear" if wanted.interpolation == "bilinear" else "bicubic",
+        self._spec = PixelSpec.checked(
+            wanted.size,
+            wanted.resize_mode or "shortest",
+            wanted.interpolation or "bicubic",
+            wanted.fill,
         )
         return self._spec

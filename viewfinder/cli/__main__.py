@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import bench, demo, pictures, supervision
+from viewfinder.cli import bench, demo, pictures, plugins, supervision
 
 HELP = """Describe a picture and it is there.
 
@@ -49,6 +49,7 @@ def make_app() -> typer.Typer:
     pictures.register(app)
     demo.register(app)
     bench.register(app)
+    plugins.register(app)
     return app
 
 
