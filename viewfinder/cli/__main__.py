@@ -8,6 +8,7 @@ import typer
 
 from viewfinder import __version__
 from viewfinder.cli import bench, demo, pictures, plugins, supervision
+from viewfinder.cli import eval as evaluation
 
 HELP = """Describe a picture and it is there.
 
@@ -49,6 +50,7 @@ def make_app() -> typer.Typer:
     pictures.register(app)
     demo.register(app)
     bench.register(app)
+    evaluation.register(app)
     plugins.register(app)
     return app
 
