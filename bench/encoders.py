@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from embedding_service.encoder_loading import UnknownEncoder, chosen_encoder, load_encoder
+from embedding_service.encoder_loading import MINI, UnknownEncoder, chosen_encoder, load_encoder
 from embedding_service.encoders.base import Encoder
 from embedding_service.settings import EmbeddingSettings
 from viewfinder.settings import load_settings
@@ -44,9 +44,13 @@ class EncoderChoice:
             settings = settings.model_copy(update={"encoder_precision": precision})
         named = settings.model_copy(update={"encoder": name}) if name else settings
         try:
-            return EncoderChoice(chosen_encoder(named), settings, bool(at))
+            chosen = chosen_encoder(named)
+            if chosen == MINI and precision not in ("", "auto"):
+                raise EncoderProblem(f"{text!r}: {MINI} comes in one precision; write {MINI}")
+            return EncoderChoice(chosen, settings, bool(at))
         except UnknownEncoder as problem:
-            raise EncoderProblem(str(problem)) from problem
+            text = str(problem).removeprefix("VIEWFINDER_ENCODER=")  # it was an argument here
+            raise EncoderProblem(text) from problem
 
     @property
     def title(self) -> str:

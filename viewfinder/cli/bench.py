@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from viewfinder.cli.connection import fail
+from viewfinder.cli.connection import WRONG_ARGUMENT, fail
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here as one flat object.")
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     )
     bench.command("ingest")(ingest)
     bench.command("search")(search)
+    bench.command("encode")(encode)
     app.add_typer(bench, name="bench")
 
 
@@ -70,6 +71,51 @@ def search(
         if api is None:
             fill(url, pictures)
         report("Search", measure_search(url, requests, concurrency, repeat=repeat), json_file)
+
+
+def encode(
+    encoder: Annotated[
+        str,
+        typer.Option(help="NAME or NAME@PRECISION; empty: what embedding_service starts with."),
+    ] = "",
+    against: Annotated[
+        Literal["open_clip"] | None,
+        typer.Option(help="Put this beside it: same weights, same run. Needs viewfinder[openclip]"),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="The weights, where the store did not keep them."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=2, help="More are steadier and take longer.")] = 20,
+    starts: Annotated[int, typer.Option(min=1, help="How often the service is started.")] = 3,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how fast texts and pictures become vectors.
+
+    viewfinder bench encode --encoder mini --json encode.json
+
+    viewfinder bench encode --encoder ViT-B-32--laion2b_s34b_b79k@int8 --against open_clip
+    """
+    from rich.console import Console
+
+    from bench.encode import Effort, measure_encode
+    from bench.encode_table import show
+    from bench.encoders import EncoderChoice, EncoderProblem
+    from bench.figures import write_json
+
+    try:
+        found = measure_encode(
+            EncoderChoice.of(encoder),
+            Console(stderr=True),
+            Effort(rounds=rounds, starts=starts),
+            against_open_clip=against is not None,
+            checkpoint=checkpoint,
+        )
+    except EncoderProblem as problem:
+        raise fail(str(problem), WRONG_ARGUMENT) from None
+    show(Console(highlight=False), found)
+    if json_file is not None:
+        write_json(found.figures(), json_file)
 
 
 @contextmanager

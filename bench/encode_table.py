@@ -1,0 +1,77 @@
+"""The speed of an encoder as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.encode import OPEN_CLIP, OURS, SERVICE, Encoded, Line
+from bench.encode_concurrency import CALLERS
+
+_TITLES = {OURS: "in process", SERVICE: "service", OPEN_CLIP: "open_clip"}
+_RATIOS = (OURS, SERVICE)
+
+
+def show(console: Console, encoded: Encoded) -> None:
+    """Tables of times and rates, then what else was measured."""
+    rest = encoded.rest
+    console.print(
+        f"{encoded.title} {rest['revision']} on {rest['device']}, threads: {rest['threads']}",
+        markup=False,
+    )
+    delays = [line for line in encoded.lines if not line.pictures]
+    pictures = [line for line in encoded.lines if line.pictures]
+    console.print(_table("ms, p50 / p95", delays, _milliseconds))
+    console.print(_table("pictures/s", pictures, _rate))
+    for name in ("batcher", "service"):
+        alone = rest[f"{name}_texts_one_by_one_per_s"]
+        together = rest[f"{name}_texts_{CALLERS}_concurrent_per_s"]
+        gain = rest[f"{name}_texts_{CALLERS}_concurrent_gain"]
+        console.print(
+            f"texts/s, {name}: {alone} one by one, {together} from {CALLERS} callers: {gain}x"
+        )
+    console.print(
+        f"service: ready after {rest['startup_s']} s, {rest['service_rss_ready_mb']} MB then,"
+        f" {rest['service_rss_mb']} MB after all of this,"
+        f" torch {'is' if rest['service_has_torch'] else 'is not'} loaded"
+    )
+    if "open_clip_startup_s" in rest:
+        console.print(
+            f"open_clip: a first text after {rest['open_clip_startup_s']} s,"
+            f" {rest['open_clip_rss_mb']} MB"
+        )
+    console.print(
+        f"first query after ready: {rest['first_query_ms']} ms,"
+        f" {rest['first_query_times_median']}x the median"
+        f" (at most {rest['first_query_times_median_max']}x in {rest['starts']} starts)"
+    )
+
+
+def _milliseconds(line: Line, way: str) -> str:
+    figures = line.figures()
+    name = line.name if way == OURS else f"{line.name}_{way}"
+    return f"{figures[f'{name}_p50_ms']:.2f} / {figures[f'{name}_p95_ms']:.2f}"
+
+
+def _rate(line: Line, way: str) -> str:
+    name = line.name if way == OURS else f"{line.name}_{way}"
+    return f"{line.figures()[f'{name}_per_s']:.1f}"
+
+
+def _table(title: str, lines: Sequence[Line], cell: Callable[[Line, str], str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(title)
+    ways = list(lines[0].timed.seconds)
+    is_compared = OPEN_CLIP in ways
+    for way in ways:
+        table.add_column(_TITLES[way], justify="right")
+    for way in _RATIOS if is_compared else ():
+        table.add_column(f"{_TITLES[way]}\n: open_clip", justify="right")
+    for line in lines:
+        cells = [cell(line, way) for way in ways]
+        if is_compared:
+            cells += [f"{line.timed.times_faster(way, OPEN_CLIP):.1f}x" for way in _RATIOS]
+        table.add_row(line.title, *cells)
+    return table
