@@ -232,7 +232,7 @@ def _timed(ways: Ways, encoder: Encoder, effort: Effort, say: Callable[[str], No
         }
         timed = time_in_turn(file_ways, effort.picture_rounds, 2)
     megapixels = round(effort.jpeg_size[0] * effort.jpeg_size[1] / 1e6)
-    title = f"JPEG of {megapixels} megapixels to vector"
+    title = f"JPEG, {megapixels} MP"
     lines.append(Line(f"jpeg_{megapixels}mp_to_vector", title, 0, timed))
     return lines
 

@@ -44,7 +44,7 @@ class OpenClip:
         self._model = loaded.model
         self._tokenize = openclip.load_tokenizer(architecture.name, loaded, weights)
         config = package.transform.PreprocessCfg(**loaded.model.visual.preprocess_cfg)
-        self._preprocess = package.image_transform_v2(config, is_train=False)
+        self._preprocess = package.transform.image_transform_v2(config, is_train=False)
         self._mean, self._std = (
             torch.tensor(values).reshape(1, 3, 1, 1) for values in (config.mean, config.std)
         )

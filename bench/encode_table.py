@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -50,19 +51,23 @@ def show(console: Console, encoded: Encoded) -> None:
 
 
 def _milliseconds(line: Line, way: str) -> str:
-    figures = line.figures()
-    name = line.name if way == OURS else f"{line.name}_{way}"
-    return f"{figures[f'{name}_p50_ms']:.2f} / {figures[f'{name}_p95_ms']:.2f}"
+    ms = np.percentile(line.timed.all_of(way), (50, 95)) * 1e3
+    return " / ".join(_short(float(value)) for value in ms)
 
 
 def _rate(line: Line, way: str) -> str:
-    name = line.name if way == OURS else f"{line.name}_{way}"
-    return f"{line.figures()[f'{name}_per_s']:.1f}"
+    return _short(line.pictures / line.timed.median_s(way))
+
+
+def _short(value: float) -> str:
+    """Three digits that count."""
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f}"
 
 
 def _table(title: str, lines: Sequence[Line], cell: Callable[[Line, str], str]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column(title)
+    table.add_column(title, no_wrap=True)
     ways = list(lines[0].timed.seconds)
     is_compared = OPEN_CLIP in ways
     for way in ways:

@@ -13,8 +13,8 @@ _WORDS = [
     "tree", "car", "bus", "red", "blue", "green", "black", "white", "old",
     "new", "big", "little", "hot", "cold", "two", "ten", "snow", "rain",
     "road", "park", "ball", "game", "beach", "house", "door", "wall", "fire",
-    "water", "rock", "hill", "lake", "boat", "train", "bike", "horse", "cow",
-    "fish", "baby", "hat", "shirt", "coat",
+    "water", "rock", "hill", "lake", "boat", "train", "star", "horse", "cow",
+    "fish", "baby", "hat", "paper", "coat",
 ]  # fmt: skip
 
 

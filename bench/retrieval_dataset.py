@@ -98,7 +98,7 @@ def _lines(file: Path) -> Iterator[tuple[str, list[str]]]:
 
 def _row(line: bytes) -> tuple[str, list[str]]:
     try:
-        row = json.loads(line.decode("utf-8"))
+        row = json.loads(line.decode("utf-8").strip())
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 (byte {error.start + 1})") from None
     except json.JSONDecodeError as error:
