@@ -20,8 +20,8 @@ from search_service.collection import Collection, CollectionState
 from search_service.durable_file import write_atomically
 from search_service.encoder_binding import EncoderSpec
 from search_service.epoch import Epoch
-from search_service.vector_index import IndexPoint, IndexUnusable, Vector
-from viewfinder.errors import EncoderMismatch, InvalidRequest
+from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vector
+from viewfinder.errors import InvalidRequest
 
 HOME = ""
 """The slot of the first collection, which lies in the index folder itself."""
@@ -90,18 +90,16 @@ class CollectionSet:
         return max(await self._on_all(lambda one: one.delete(ids)))
 
     async def switch(self, spec: EncoderSpec) -> int:
-        """From now on this encoder's collection answers; the new epoch.
+        """From now on this encoder's collection answers, an empty one where it has met no picture.
 
-        Raises:
-            EncoderMismatch: there is no collection of it.
-            StorageFull: the pointer cannot be written; all is as before.
+        Returns the new epoch. Raises StorageFull when the pointer cannot be written; all is then
+        as before.
         """
+        await self._of(spec)
         async with self._changing:
             slot = self._slot_of(spec)
             if slot is None:
-                raise EncoderMismatch(
-                    index_encoder=str(self.active.spec), offered_encoder=str(spec)
-                )
+                raise IndexFault(f"the collection of {spec} was dropped while it was switched to")
             if slot != self._active_slot:
                 # Before the pointer moves: caches must let go of the past, whatever comes.
                 self._epoch.bump()

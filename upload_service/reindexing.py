@@ -346,7 +346,8 @@ class Reindexing:
                 ImageVector.encoder == candidate.key, ImageVector.due.is_(None)
             )
             done, failed = session.execute(of_candidate).one()
-            state = "ready" if done >= total and is_complete(session, candidate) else "running"
+            is_ready = candidate.hold and done >= total and is_complete(session, candidate)
+            state = "ready" if is_ready else "running"
         if active is not None and active.announce:
             state = "switching"
         return Status(
