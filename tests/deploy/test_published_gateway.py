@@ -13,7 +13,6 @@ from gateway.settings import GatewaySettings
 from gateway.urls import Urls
 from tests.deploy.deployment import Compose
 
-
 StatusFor = Callable[[str], Awaitable[int]]
 
 
