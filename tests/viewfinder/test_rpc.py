@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,37 @@ async def test_a_dead_peer_is_a_service_that_is_unavailable(tmp_path: Path) -> N
                 search_pb2.SearchRequest(), timeout=2
             )
     assert caught.value.service == "search_service"
+
+
+async def test_another_service_at_the_address_is_waited_out(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/swapped.sock"
+
+    def images(server: RpcServer) -> None:
+        register = image_pb2_grpc.add_ImageServiceServicer_to_server
+        server.add(register, FakeImages(), "viewfinder.v1.ImageService")
+
+    def search(server: RpcServer) -> None:
+        register = search_pb2_grpc.add_SearchServiceServicer_to_server
+        server.add(register, FakeSearch(), "viewfinder.v1.SearchService")
+
+    async with rpc.open_channel(address, "search_service") as channel:
+        call = search_pb2_grpc.SearchServiceStub(channel).Search
+        async with _serving(address, images):
+            with pytest.raises(ServiceUnavailable):
+                await call(search_pb2.SearchRequest(), timeout=2)
+        async with _serving(address, search):
+            await call(search_pb2.SearchRequest(), timeout=20, wait_for_ready=True)
+
+
+@asynccontextmanager
+async def _serving(address: str, register: Callable[[RpcServer], None]) -> AsyncIterator[None]:
+    server, ready = RpcServer(address, grace_s=1), asyncio.Event()
+    register(server)
+    running = asyncio.create_task(server.run(on_ready=ready.set))
+    await ready.wait()
+    yield
+    server.stop()
+    await running
 
 
 async def test_the_blocking_channel_knows_the_same_errors(address: str) -> None:
