@@ -20,7 +20,14 @@ from viewfinder.errors import (
 )
 from viewfinder.rpc_server import RpcServer
 from viewfinder.telemetry import bind_request_id, current_request_id
-from viewfinder.v1 import image_pb2, image_pb2_grpc, search_pb2, search_pb2_grpc
+from viewfinder.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    image_pb2,
+    image_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
+)
 
 
 class FakeSearch(search_pb2_grpc.SearchServiceServicer):
@@ -178,12 +185,20 @@ async def test_another_service_at_the_address_is_waited_out(tmp_path: Path) -> N
         server.add(register, FakeSearch(), "viewfinder.v1.SearchService")
 
     async with rpc.open_channel(address, "search_service") as channel:
-        call = search_pb2_grpc.SearchServiceStub(channel).Search
         async with _serving(address, images):
-            with pytest.raises(ServiceUnavailable):
-                await call(search_pb2.SearchRequest(), timeout=2)
+            call = asyncio.ensure_future(
+                search_pb2_grpc.SearchServiceStub(channel).Search(
+                    search_pb2.SearchRequest(), timeout=20, wait_for_ready=True
+                )
+            )
+            assert not (await asyncio.wait([call], timeout=0.5))[0]
         async with _serving(address, search):
-            await call(search_pb2.SearchRequest(), timeout=20, wait_for_ready=True)
+            await call
+
+
+async def test_a_peer_without_the_method_is_one_to_try_later(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(ServiceUnavailable):
+        await catalog_pb2_grpc.CatalogServiceStub(channel).GetJob(catalog_pb2.GetJobRequest())
 
 
 @asynccontextmanager
