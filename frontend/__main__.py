@@ -21,6 +21,8 @@ def main() -> None:
         "server.fileWatcherType": "none",
         "server.enableXsrfProtection": "true",
         "browser.gatherUsageStats": "false",
+        # Before it greets on 0.0.0.0, it asks a host on the internet for this machine's address.
+        "logger.hideWelcomeMessage": "true",
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "theme.primaryColor": "#E4572E",
