@@ -19,7 +19,12 @@ from tests.deploy.deployment import ROOT, Compose, Dockerfile
 from viewfinder.settings import SharedSettings
 
 # What only docker-compose.yml itself reads.
-COMPOSE_ONLY = {"VIEWFINDER_PUBLISH", "VIEWFINDER_REDIS_IMAGE", "VIEWFINDER_BUILD_NETWORK"}
+COMPOSE_ONLY = {
+    "VIEWFINDER_PUBLISH",
+    "VIEWFINDER_PUBLISH_UI",
+    "VIEWFINDER_REDIS_IMAGE",
+    "VIEWFINDER_BUILD_NETWORK",
+}
 # What other programs read: Python, the encoder's library, a shell.
 OF_OTHERS = {
     "HOME",
@@ -33,7 +38,7 @@ OF_OTHERS = {
     "PYTHONPATH",
     "PYTHONUNBUFFERED",
 }
-PUBLISHED = {"gateway", "frontend"}
+PUBLISHED = {"gateway": "VIEWFINDER_PUBLISH", "frontend": "VIEWFINDER_PUBLISH_UI"}
 
 
 def _settings_of(service: str) -> set[str]:
@@ -115,13 +120,13 @@ def test_only_upload_service_can_change_originals(compose: Compose) -> None:
 
 def test_nothing_but_the_gateway_and_the_ui_is_published(compose: Compose) -> None:
     published = {name for name, service in compose.services.items() if service.get("ports")}
-    assert published == PUBLISHED
+    assert published == PUBLISHED.keys()
 
 
 def test_ports_are_published_on_this_machine_unless_told_otherwise(compose: Compose) -> None:
-    for name in PUBLISHED:
+    for name, variable in PUBLISHED.items():
         for port in compose.services[name]["ports"]:
-            assert port.startswith("${VIEWFINDER_PUBLISH:-127.0.0.1}:")
+            assert port.startswith(f"${{{variable}:-127.0.0.1}}:")
 
 
 def test_services_name_only_settings_that_they_read(compose: Compose) -> None:
@@ -240,9 +245,19 @@ def test_compose_refuses_to_publish_further_without_a_key() -> None:
 
 def test_compose_publishes_further_with_a_key(configured: Callable[..., dict[str, Any]]) -> None:
     services = configured(VIEWFINDER_PUBLISH="0.0.0.0", VIEWFINDER_API_KEY="of one's own")
+    assert [port["host_ip"] for port in services["gateway"]["ports"]] == ["0.0.0.0"]
     for name in PUBLISHED:
-        assert [port["host_ip"] for port in services[name]["ports"]] == ["0.0.0.0"]
         assert services[name]["environment"]["VIEWFINDER_API_KEY"] == "of one's own"
+
+
+def test_the_page_which_asks_for_no_key_is_published_by_a_word_of_its_own(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    services = configured(VIEWFINDER_PUBLISH="0.0.0.0", VIEWFINDER_API_KEY="secret")
+    assert [port["host_ip"] for port in services["frontend"]["ports"]] == ["127.0.0.1"]
+    services = configured(VIEWFINDER_PUBLISH_UI="0.0.0.0")
+    assert [port["host_ip"] for port in services["frontend"]["ports"]] == ["0.0.0.0"]
+    assert [port["host_ip"] for port in services["gateway"]["ports"]] == ["127.0.0.1"]
 
 
 def test_a_key_alone_publishes_nothing(configured: Callable[..., dict[str, Any]]) -> None:

@@ -144,6 +144,7 @@ def test_the_page_is_served_and_finds_the_gateway(containers: Containers) -> Non
     assert page.status_code == 200
     asks = "import httpx; print(httpx.get('http://gateway:8000/images').status_code)"
     assert containers.execute("frontend", f'python -c "{asks}"') == "200"
+    assert "external" not in containers.run("logs", "frontend").lower()  # asked nobody for its IP
 
 
 def test_parts_killed_while_pictures_come_in_lose_none(
