@@ -177,6 +177,20 @@ def test_every_package_of_the_distribution_is_copied(dockerfile: Dockerfile) -> 
     assert packages <= dockerfile.copied_from_context()
 
 
+def test_every_file_that_a_package_needs_is_installed_with_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    installed = ["*.py", "*.pyi", *project["tool"]["setuptools"]["package-data"]["*"]]
+    missing = [
+        path.relative_to(ROOT)
+        for folder in ROOT.iterdir()
+        if any(fnmatch(folder.name, p) for p in packages) and (folder / "__init__.py").is_file()
+        for path in folder.rglob("*.*")
+        if "__pycache__" not in path.parts and not any(fnmatch(path.name, p) for p in installed)
+    ]
+    assert missing == []
+
+
 def test_the_images_hold_no_build_tools(dockerfile: Dockerfile, compose: Compose) -> None:
     built = {"dependencies", "dependencies-frontend", "build"}
     for name in compose.built:
