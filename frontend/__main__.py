@@ -25,9 +25,11 @@ def main() -> None:
         "logger.hideWelcomeMessage": "true",
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
-        "theme.primaryColor": "#E4572E",
-        "theme.baseRadius": "10px",
-        "theme.font": "Inter, system-ui, sans-serif",
+        # For light and dark apart: `theme.primaryColor` alone would switch the dark theme off.
+        "theme.light.primaryColor": "#D14010",
+        "theme.dark.primaryColor": "#E4572E",
+        "theme.light.baseRadius": "10px",
+        "theme.dark.baseRadius": "10px",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     app = str(Path(__file__).parent / "app.py")
