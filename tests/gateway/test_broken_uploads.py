@@ -145,7 +145,8 @@ async def test_the_gateway_holds_little_of_a_large_file_while_upload_service_is_
     assert reached < 8 * MEGABYTE
     services.upload.refusal = lambda _: FileTooLarge(size_bytes=reached, limit_bytes=1)
     services.upload.may_read.set()
-    assert (await sending).status_code == 413
+    answer = await sending
+    assert answer.status_code == 413, answer.text
     assert taken == size
 
 
