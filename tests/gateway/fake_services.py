@@ -309,7 +309,11 @@ async def serve(services: FakeServices) -> AsyncIterator[None]:
     registrations: Sequence[tuple[Any, Any, str]] = (
         (upload_pb2_grpc.add_UploadServiceServicer_to_server, services.upload, "Upload"),
         (catalog_pb2_grpc.add_CatalogServiceServicer_to_server, services.catalog, "Catalog"),
-        (embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server, services.embedding, "Embed"),
+        (
+            embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
+            services.embedding,
+            "Embedding",
+        ),
         (search_pb2_grpc.add_SearchServiceServicer_to_server, services.search, "Search"),
         (image_pb2_grpc.add_ImageServiceServicer_to_server, services.image, "Image"),
     )
