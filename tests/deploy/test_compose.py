@@ -19,7 +19,12 @@ from tests.deploy.deployment import ROOT, Compose, Dockerfile
 from viewfinder.settings import SharedSettings
 
 # What only docker-compose.yml itself reads.
-COMPOSE_ONLY = {"VIEWFINDER_PUBLISH", "VIEWFINDER_REDIS_IMAGE", "VIEWFINDER_BUILD_NETWORK"}
+COMPOSE_ONLY = {
+    "VIEWFINDER_PUBLISH",
+    "VIEWFINDER_PUBLISH_UI",
+    "VIEWFINDER_REDIS_IMAGE",
+    "VIEWFINDER_BUILD_NETWORK",
+}
 # What other programs read: Python, the encoder's library, a shell.
 OF_OTHERS = {
     "HOME",
@@ -33,7 +38,7 @@ OF_OTHERS = {
     "PYTHONPATH",
     "PYTHONUNBUFFERED",
 }
-PUBLISHED = {"gateway", "frontend"}
+PUBLISHED = {"gateway": "VIEWFINDER_PUBLISH", "frontend": "VIEWFINDER_PUBLISH_UI"}
 
 
 def _settings_of(service: str) -> set[str]:
@@ -115,13 +120,13 @@ def test_only_upload_service_can_change_originals(compose: Compose) -> None:
 
 def test_nothing_but_the_gateway_and_the_ui_is_published(compose: Compose) -> None:
     published = {name for name, service in compose.services.items() if service.get("ports")}
-    assert published == PUBLISHED
+    assert published == PUBLISHED.keys()
 
 
 def test_ports_are_published_on_this_machine_unless_told_otherwise(compose: Compose) -> None:
-    for name in PUBLISHED:
+    for name, variable in PUBLISHED.items():
         for port in compose.services[name]["ports"]:
-            assert port.startswith("${VIEWFINDER_PUBLISH:-127.0.0.1}:")
+            assert port.startswith(f"${{{variable}:-127.0.0.1}}:")
 
 
 def test_services_name_only_settings_that_they_read(compose: Compose) -> None:
@@ -170,6 +175,20 @@ def test_every_package_of_the_distribution_is_copied(dockerfile: Dockerfile) -> 
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     packages = {name for name in folders if any(fnmatch(name, p) for p in patterns)}
     assert packages <= dockerfile.copied_from_context()
+
+
+def test_every_file_that_a_package_needs_is_installed_with_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    installed = ["*.py", "*.pyi", *project["tool"]["setuptools"]["package-data"]["*"]]
+    missing = [
+        path.relative_to(ROOT)
+        for folder in ROOT.iterdir()
+        if any(fnmatch(folder.name, p) for p in packages) and (folder / "__init__.py").is_file()
+        for path in folder.rglob("*.*")
+        if "__pycache__" not in path.parts and not any(fnmatch(path.name, p) for p in installed)
+    ]
+    assert missing == []
 
 
 def test_the_images_hold_no_build_tools(dockerfile: Dockerfile, compose: Compose) -> None:
@@ -240,9 +259,19 @@ def test_compose_refuses_to_publish_further_without_a_key() -> None:
 
 def test_compose_publishes_further_with_a_key(configured: Callable[..., dict[str, Any]]) -> None:
     services = configured(VIEWFINDER_PUBLISH="0.0.0.0", VIEWFINDER_API_KEY="of one's own")
+    assert [port["host_ip"] for port in services["gateway"]["ports"]] == ["0.0.0.0"]
     for name in PUBLISHED:
-        assert [port["host_ip"] for port in services[name]["ports"]] == ["0.0.0.0"]
         assert services[name]["environment"]["VIEWFINDER_API_KEY"] == "of one's own"
+
+
+def test_the_page_which_asks_for_no_key_is_published_by_a_word_of_its_own(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    services = configured(VIEWFINDER_PUBLISH="0.0.0.0", VIEWFINDER_API_KEY="secret")
+    assert [port["host_ip"] for port in services["frontend"]["ports"]] == ["127.0.0.1"]
+    services = configured(VIEWFINDER_PUBLISH_UI="0.0.0.0")
+    assert [port["host_ip"] for port in services["frontend"]["ports"]] == ["0.0.0.0"]
+    assert [port["host_ip"] for port in services["gateway"]["ports"]] == ["127.0.0.1"]
 
 
 def test_a_key_alone_publishes_nothing(configured: Callable[..., dict[str, Any]]) -> None:
