@@ -263,6 +263,8 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
         self.content = bytes(range(250)) * 20
         self.rendition = b"small picture"
         self.breaks_after: int | None = None  # chunks
+        self.open_streams = 0
+        self.sent_bytes = 0
 
     async def GetContent(
         self, request: image_pb2.GetContentRequest, context: Context
@@ -284,10 +286,15 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
         yield image_pb2.GetContentResponse(head=head)
         if request.head_only:
             return
-        for number, start in enumerate(range(0, len(part), _CHUNK_BYTES)):
-            if number == self.breaks_after:
-                raise InternalError(request_id="of image_service")
-            yield image_pb2.GetContentResponse(chunk=part[start : start + _CHUNK_BYTES])
+        self.open_streams += 1
+        try:
+            for number, start in enumerate(range(0, len(part), _CHUNK_BYTES)):
+                if number == self.breaks_after:
+                    raise InternalError(request_id="of image_service")
+                self.sent_bytes += _CHUNK_BYTES
+                yield image_pb2.GetContentResponse(chunk=part[start : start + _CHUNK_BYTES])
+        finally:
+            self.open_streams -= 1
 
 
 @dataclass(frozen=True)
