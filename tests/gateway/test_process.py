@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import free_port
-from tests.gateway.fake_services import JOB_ID, FakeServices
-from viewfinder.v1 import catalog_pb2
+from tests.gateway.fake_services import JOB_ID, FakeServices, until
+from viewfinder.v1 import catalog_pb2, search_pb2
 
 
 def environment(tmp_path: Path, **values: str) -> dict[str, str]:
@@ -83,8 +83,9 @@ async def test_told_to_stop_it_finishes_what_is_in_flight(
     process, client = running
     services.search.delay_s = 1.0
     searching = asyncio.create_task(client.post("/search", json={"query": "a cat"}))
-    while not services.search.requests or not services.search.requests[-1].HasField("filters"):
-        await asyncio.sleep(0.01)
+    await until(
+        lambda: any(isinstance(one, search_pb2.SearchRequest) for one in services.search.requests)
+    )
     process.send_signal(signal.SIGTERM)
     assert (await searching).status_code == 200
     assert await process.wait() == 0
