@@ -9,7 +9,7 @@ from frontend.detail import detail
 from frontend.filters import filter_controls
 from frontend.gallery import found_pictures, newest_page, newest_pictures
 from frontend.session import View, as_text, attempt, go_back, show, view
-from frontend.uploads import drop_zone, uploads
+from frontend.uploads import drop_zone, is_sending, uploads
 
 
 def _search_for_text() -> None:
@@ -67,10 +67,11 @@ def main() -> None:
         on_change=_search_for_text,
         label_visibility="collapsed",
     )
+    tools = st.container(horizontal=True, vertical_alignment="center", key="tools")
     looking_at = view()
     page = attempt(newest_page) if looking_at.kind == "newest" else None
-    empty = page is not None and page.total == 0
-    with st.container(horizontal=True, vertical_alignment="center", key="tools"):
+    empty = page is not None and page.total == 0 and not is_sending()
+    with tools:
         filters, least_score = filter_controls(used=looking_at.kind in ("text", "picture"))
         _search_by_picture_control()
         if not empty:

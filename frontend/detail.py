@@ -91,19 +91,22 @@ def _state(image: ImageRecord) -> str:
 
 
 def _tags(image: ImageRecord) -> None:
-    chosen = st.multiselect(
-        "Tags",
-        options=image.tags,
-        default=image.tags,
-        accept_new_options=True,
-        placeholder="Type a tag and press Enter",
-        key=f"tags-{image.id}",
+    chosen = list(
+        st.multiselect(
+            "Tags",
+            options=image.tags,
+            default=image.tags,
+            accept_new_options=True,
+            placeholder="Type a tag and press Enter",
+            key=f"tags-{image.id}",
+        )
     )
-    if list(chosen) != image.tags and st.button("Save tags", key="save-tags"):
+    key = f"saved-tags-{image.id}"  # `image` is as it was when the dialog opened
+    if chosen != st.session_state.get(key, image.tags):
         with friendly_errors():
-            client().update(image.id, tags=list(chosen))
+            client().update(image.id, tags=chosen)
+            st.session_state[key] = chosen
             forget_answer()
-            st.rerun()
 
 
 def _delete(image: ImageRecord) -> None:

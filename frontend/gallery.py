@@ -51,6 +51,8 @@ def newest_page() -> ImageList:
 
 def newest_pictures(page: ImageList) -> None:
     """Show them."""
+    if not page.images:
+        return
     st.caption(f"{markup.pictures(page.total)}, the newest first")
     _grid([_card_of(image) for image in page.images])
     if page.next_cursor is None:
@@ -66,7 +68,7 @@ def _card_of(image: ImageRecord) -> Card:
         image.id,
         image.file_name,
         image.thumbnail_url,
-        note="" if image.state in ("indexed", "failed") else "not searchable yet",
+        note="" if image.state in ("indexed", "failed") else "being indexed",
         failure=f"Not searchable: {image.failure}" if image.state == "failed" else "",
     )
 

@@ -127,10 +127,7 @@ def friendly_errors() -> Iterator[None]:
             icon=":material/key:",
         )
     except ViewfinderError as error:
-        st.error(
-            f"**{error.title}.** {as_text(error.message)}",
-            icon=":material/error:",
-        )
+        st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
         if isinstance(error, ServiceUnavailable):
             st.caption(
                 "`viewfinder status` in a terminal says what runs, `viewfinder up` starts it."

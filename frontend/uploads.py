@@ -60,14 +60,20 @@ def _send_dropped(key: str) -> None:
     if files:
         st.session_state["drop"] += 1
         sending = Sending(client(), files, st.session_state.get("upload-tags", []))
-        # What was dropped before and has come to its end has been read by now.
-        st.session_state["sendings"] = [*(one for one in _sendings() if one.runs), sending]
+        # Of what was dropped before, only what is not done with is still of interest.
+        unfinished = [one for one in _sendings() if one.runs or one.error is not None]
+        st.session_state["sendings"] = [*unfinished, sending]
         sending.start()
 
 
 def _sendings() -> list[Sending]:
     found: list[Sending] = st.session_state.get("sendings", [])
     return found
+
+
+def is_sending() -> bool:
+    """Whether pictures are on their way."""
+    return any(sending.runs for sending in _sendings())
 
 
 def uploads(*, live: bool) -> None:

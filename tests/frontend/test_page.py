@@ -140,6 +140,14 @@ def test_the_dialog_shows_what_is_known(gateway: FakeGateway) -> None:
     assert "width=1600" in shown
 
 
+def test_tags_are_saved_as_they_are_changed(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.button(key="open-a1").click().run()
+    app.multiselect(key="tags-a1").set_value([]).run()
+    assert gateway.updates == [{"tags": []}]
+
+
 def test_a_picture_is_deleted_after_a_second_click(gateway: FakeGateway) -> None:
     gateway.images = [record("a1", "cat.jpg")]
     app = page()
