@@ -107,7 +107,7 @@ async def open_live(
             stack.push_async_callback(stop)
             while not server.started:
                 await asyncio.sleep(0.005)
-            client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}")
+            client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
             return LiveGateway(port, await stack.enter_async_context(client))
 
         yield open_one

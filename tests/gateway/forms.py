@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 BOUNDARY = "a-boundary"
+CHUNK_BYTES = 512 << 10  # of what goes on to upload_service
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 

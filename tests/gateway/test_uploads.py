@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import random
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ import pytest
 
 from tests.gateway.conftest import OpenGateway
 from tests.gateway.fake_services import JOB_ID, FakeServices, ReceivedFile, struct, until
-from tests.gateway.forms import FORM, field, file, form, in_pieces
+from tests.gateway.forms import CHUNK_BYTES, FORM, field, file, form, in_pieces
 from viewfinder.errors import (
     BrokenImage,
     FileTooLarge,
@@ -23,8 +22,6 @@ from viewfinder.errors import (
     UnsupportedMediaType,
     ViewfinderError,
 )
-
-CHUNK_BYTES = 512 << 10
 
 
 async def send(client: httpx.AsyncClient, *parts: bytes) -> httpx.Response:
@@ -405,73 +402,3 @@ async def test_the_content_type_may_be_written_in_any_case(client: httpx.AsyncCl
     headers = {"Content-Type": "Multipart/Form-Data; Boundary=a-boundary"}
     answer = await client.post("/images", content=form(file(b"x")), headers=headers)
     assert answer.status_code == 202
-
-
-async def test_a_picture_may_come_as_json(
-    client: httpx.AsyncClient, services: FakeServices
-) -> None:
-    content = random.Random(1).randbytes(CHUNK_BYTES + 7)
-    body = {
-        "filename": "cat.jpg",
-        "image_base64": base64.encodebytes(content).decode(),  # with line breaks
-        "tags": ["a"],
-        "metadata": {"b": 1},
-        "job_id": JOB_ID,
-        "file_path": "/home/cat.jpg",
-    }
-    answer = await client.post("/images", json=body)
-    assert answer.status_code == 202
-    assert answer.json()["job_id"] == JOB_ID
-    (received,) = services.upload.files
-    assert (received.content, received.is_whole) == (content, True)
-    assert received.header.file_name == "cat.jpg"
-    assert list(received.header.tags) == ["a"]
-    assert received.header.metadata == struct(b=1)
-    assert received.header.file_path == "/home/cat.jpg"
-
-
-@pytest.mark.parametrize(
-    ("change", "field_name"),
-    [
-        ({"image_base64": "###"}, "image_base64"),
-        ({"image_base64": "YQ"}, "image_base64"),
-        ({"image_base64": "data:image/png;base64,YQ=="}, "image_base64"),
-        ({"image_base64": "\u00e9\u00e9\u00e9\u00e9"}, "image_base64"),
-        ({"image_base64": ""}, "image_base64"),
-        ({"filename": ""}, "filename"),
-        ({"filename": "x" * 256}, "filename"),
-        ({"tags": ["x" * 101]}, "tags.0"),
-        ({"metadata": {"a": {"b": [2**60]}}}, "metadata.a.b[0]"),
-        ({"job_id": "7"}, "job_id"),
-        ({"colour": "red"}, "colour"),
-    ],
-)
-async def test_a_wrong_value_in_json_is_a_422_naming_it(
-    client: httpx.AsyncClient, services: FakeServices, change: dict[str, Any], field_name: str
-) -> None:
-    body = {"filename": "cat.jpg", "image_base64": "YQ==", **change}
-    answer = await client.post("/images", json=body)
-    assert answer.status_code == 422
-    assert answer.json()["fields"]["field"] == field_name
-    assert services.upload.files == []
-
-
-async def test_a_picture_in_json_may_not_be_larger_than_the_limit(
-    open_gateway: OpenGateway, services: FakeServices
-) -> None:
-    client = await open_gateway(max_inline_image_bytes=2000)
-    body = {"filename": "a", "image_base64": base64.b64encode(bytes(2001)).decode()}
-    answer = await client.post("/images", json=body)
-    assert answer.status_code == 413
-    assert answer.json()["code"] == "file_too_large"
-    assert services.upload.files == []
-
-
-async def test_a_refused_picture_in_json_is_a_problem(
-    client: httpx.AsyncClient, services: FakeServices
-) -> None:
-    services.upload.refusal = refusing(bad=BrokenImage(file_name="bad.jpg", reason="no pixels"))
-    answer = await client.post("/images", json={"filename": "bad.jpg", "image_base64": "YQ=="})
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "broken_image"
-    assert answer.json()["rejected"][0]["file_name"] == "bad.jpg"
