@@ -84,8 +84,11 @@ class OutgoingFile:
         self, header: upload_pb2.UploadHeader
     ) -> AsyncIterator[upload_pb2.UploadRequest]:
         yield upload_pb2.UploadRequest(header=header)
+        size_bytes = 0
         while (chunk := await self._chunks.get()) is not None:
+            size_bytes += len(chunk)
             yield upload_pb2.UploadRequest(chunk=chunk)
+        yield upload_pb2.UploadRequest(end=upload_pb2.UploadEnd(size_bytes=size_bytes))
 
 
 async def _awaited(

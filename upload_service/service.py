@@ -62,10 +62,25 @@ class UploadAdapter(upload_pb2_grpc.UploadServiceServicer):
 
 
 async def _chunks(parts: AsyncIterator[upload_pb2.UploadRequest]) -> AsyncIterator[bytes]:
+    size_bytes = 0
     async for part in parts:
-        if part.WhichOneof("part") != "chunk":
-            raise InvalidRequest(field="part", value="header", allowed="chunks after the header")
-        yield part.chunk
+        match part.WhichOneof("part"):
+            case "chunk":
+                size_bytes += len(part.chunk)
+                yield part.chunk
+            case "end" if part.end.size_bytes == size_bytes:
+                return
+            case "end":
+                raise InvalidRequest(
+                    field="end.size_bytes", value=str(part.end.size_bytes), allowed=str(size_bytes)
+                )
+            case _:
+                raise InvalidRequest(
+                    field="part", value="header", allowed="chunks after the header, then the end"
+                )
+    raise InvalidRequest(
+        field="part", value="missing", allowed="an end after the last chunk: it was broken off"
+    )
 
 
 class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
