@@ -44,14 +44,14 @@ def main() -> None:
     configure_logging("embedding", settings.log_format, settings.log_level)
 
     def load(name: str) -> Embedder:
-        encoder = load_encoder(name, settings.encoder_threads)
+        encoder = load_encoder(settings, name)
         return Embedder(
             encoder, settings.text_batch, settings.image_batch, settings.text_cache_size
         )
 
     try:
         # Before the port opens: health must not say SERVING before a first call is fast.
-        default = load(settings.encoder)
+        default = load("")
     except UnknownEncoder as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

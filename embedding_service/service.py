@@ -75,5 +75,6 @@ def _spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:
             size=spec.pixels.size,
             resize_mode=spec.pixels.resize_mode,
             interpolation=spec.pixels.interpolation,
+            fill=spec.pixels.fill,
         ),
     )

@@ -69,19 +69,17 @@ def uuid_of(text: str) -> UUID:
 
 def spec_of(message: common_pb2.EncoderSpec) -> EncoderSpec:
     """Raises InvalidRequest when a part is missing or not allowed."""
-    resize_mode, interpolation = message.pixels.resize_mode, message.pixels.interpolation
+    pixels = message.pixels
     if not message.name or not message.revision or not 1 <= message.dim <= 65_536:
         raise InvalidRequest("spec", f"{message.name!r} of {message.dim} numbers", "a whole spec")
-    if resize_mode not in ("shortest", "squash") or interpolation not in ("bicubic", "bilinear"):
-        raise InvalidRequest(
-            "spec.pixels", f"{resize_mode!r}, {interpolation!r}", "as in common.proto"
-        )
     return EncoderSpec(
         name=message.name,
         revision=message.revision,
         kind=message.kind,
         dim=message.dim,
-        pixels=PixelSpec(message.pixels.size, resize_mode, interpolation),  # type: ignore[arg-type]
+        pixels=PixelSpec.checked(
+            pixels.size, pixels.resize_mode, pixels.interpolation, pixels.fill
+        ),
     )
 
 
@@ -96,6 +94,7 @@ def spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:
             size=spec.pixels.size,
             resize_mode=spec.pixels.resize_mode,
             interpolation=spec.pixels.interpolation,
+            fill=spec.pixels.fill,
         ),
     )
 

@@ -31,6 +31,7 @@ def plain_spec(message: common_pb2.EncoderSpec) -> Spec:
             "size": pixels.size,
             "resize_mode": pixels.resize_mode,
             "interpolation": pixels.interpolation,
+            "fill": pixels.fill,
         },
     }
 

@@ -92,6 +92,9 @@ def prepare(
     width, height = image.size
     if spec.resize_mode == "squash":
         resized = (size, size)
+    elif spec.resize_mode == "longest":
+        long = max(width, height)
+        resized = max(1, round(width * size / long)), max(1, round(height * size / long))
     else:
         width, height = _at_most_aspect(width, height)
         short = min(width, height)
@@ -100,6 +103,8 @@ def prepare(
     if spec.resize_mode == "shortest":
         image = _crop_strip(image)
     image = image.resize(resized, _RESAMPLING[spec.interpolation])
+    if spec.resize_mode == "longest":
+        return _filled(_as_shown(image, picture.turn), size, spec.fill).tobytes()
     left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
     if resized != (size, size):
         image = image.crop((left, top, left + size, top + size))
@@ -225,6 +230,15 @@ def _crop_strip(image: Image.Image) -> Image.Image:
         return image
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
+
+
+def _filled(image: Image.Image, size: int, fill: int) -> Image.Image:
+    """In the middle of a square; an odd pixel is on the right and below, as open_clip has it."""
+    if image.size == (size, size):
+        return image
+    square = Image.new("RGB", (size, size), (fill, fill, fill))
+    square.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
+    return square
 
 
 def _as_shown(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:

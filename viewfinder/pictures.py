@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from viewfinder.errors import InvalidRequest
 
 RenditionFormat = Literal["webp", "jpeg"]
+ResizeMode = Literal["shortest", "squash", "longest"]
+Interpolation = Literal["bicubic", "bilinear"]
 
 # To be raised when renditions are made in another way (quality, method): it is part of their ETag.
 RENDITION_VERSION = 1
@@ -15,12 +19,23 @@ RENDITION_VERSION = 1
 class PixelSpec:
     """How an encoder wants its pixels: RGB uint8 [size, size, 3].
 
-    `shortest` resizes the shorter side to `size` and crops the centre, `squash` ignores the aspect.
+    `shortest` resizes the shorter side to `size` and crops the centre, `squash` ignores the aspect,
+    `longest` resizes the longer side and fills the rest with `fill` in all three channels.
     """
 
     size: int
-    resize_mode: Literal["shortest", "squash"] = "shortest"
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    resize_mode: ResizeMode = "shortest"
+    interpolation: Interpolation = "bicubic"
+    fill: int = 0
+
+    @staticmethod
+    def checked(size: int, resize_mode: str, interpolation: str, fill: int = 0) -> PixelSpec:
+        """From another process. Raises InvalidRequest for what this version does not know."""
+        if resize_mode not in get_args(ResizeMode) or interpolation not in get_args(Interpolation):
+            raise InvalidRequest(
+                "spec.pixels", f"{resize_mode!r}, {interpolation!r}", "as in common.proto"
+            )
+        return PixelSpec(size, resize_mode, interpolation, fill)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,11 @@ class Encoder:
     def pixels(self) -> PixelSpec:
         """How it wants its pixels."""
         wanted = self.spec.pixels
-        return PixelSpec(
-            size=wanted.size,
-            resize_mode="squash" if wanted.resize_mode == "squash" else "shortest",
-            interpolation="bilinear" if wanted.interpolation == "bilinear" else "bicubic",
+        return PixelSpec.checked(
+            wanted.size,
+            wanted.resize_mode or "shortest",
+            wanted.interpolation or "bicubic",
+            wanted.fill,
         )
 
 

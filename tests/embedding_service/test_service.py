@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from embedding_service.encoder_loading import UnknownEncoder, load_encoder
 from tests.embedding_service.conftest import (
     DIM,
     SIZE,
@@ -83,11 +82,6 @@ async def test_a_call_past_its_deadline_is_dropped_before_the_model(
     encoder.may_run.set()
     await first
     assert encoder.text_runs == [["first"]]
-
-
-def test_an_unknown_encoder_is_named_with_the_allowed_ones() -> None:
-    with pytest.raises(UnknownEncoder, match=r"VIEWFINDER_ENCODER='clap'; allowed: mini"):
-        load_encoder("clap", threads=1)
 
 
 def start(data_dir: Path, **environment: str) -> subprocess.Popen[str]:

@@ -16,14 +16,16 @@ class ErrorDetail(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., fields_json: _Optional[str] = ...) -> None: ...
 
 class PixelSpec(_message.Message):
-    __slots__ = ("size", "resize_mode", "interpolation")
+    __slots__ = ("size", "resize_mode", "interpolation", "fill")
     SIZE_FIELD_NUMBER: _ClassVar[int]
     RESIZE_MODE_FIELD_NUMBER: _ClassVar[int]
     INTERPOLATION_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
     size: int
     resize_mode: str
     interpolation: str
-    def __init__(self, size: _Optional[int] = ..., resize_mode: _Optional[str] = ..., interpolation: _Optional[str] = ...) -> None: ...
+    fill: int
+    def __init__(self, size: _Optional[int] = ..., resize_mode: _Optional[str] = ..., interpolation: _Optional[str] = ..., fill: _Optional[int] = ...) -> None: ...
 
 class EncoderSpec(_message.Message):
     __slots__ = ("name", "revision", "kind", "dim", "pixels")

@@ -1,0 +1,1 @@
+"""The model store: OpenCLIP models, exported once, served without torch."""
