@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -135,6 +135,14 @@ class Visitor:
     def width_of_content(self) -> int:
         """CSS pixels; more than the window's means scrolling sideways."""
         return int(self.page.evaluate("document.documentElement.scrollWidth"))
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what the page does not show."""
+    deadline = time.monotonic() + SLOWEST_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.1)
 
 
 @contextmanager
