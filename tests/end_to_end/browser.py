@@ -88,7 +88,7 @@ class Visitor:
         """Wait until nothing on the page is stale or still to come."""
         self.page.wait_for_function(
             """() => document.querySelector('[data-test-script-state="notRunning"]')
-                  && !document.querySelector('[data-stale="true"]')"""
+                  && !document.querySelector('[data-stale="true"], [data-testid="stSkeleton"]')"""
         )
 
     def screenshot(self, name: str) -> Path:
