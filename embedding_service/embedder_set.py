@@ -49,7 +49,9 @@ class EmbedderSet:
             self._others[name] = await asyncio.to_thread(self._load, name)
         except UnknownEncoder as error:
             raise InvalidRequest(
-                field="encoder", value=repr(name[:100]), allowed=str(error)
+                field="encoder",
+                value=repr(name[:100]),
+                allowed=f"mini, or one of `viewfinder models list` ({error})",
             ) from error
         spec = self._others[name].spec
         log.info("another encoder loaded", encoder=spec.name, revision=spec.revision)

@@ -20,7 +20,7 @@ from gateway.parts import Parts, PartsDep
 from gateway.records import search_hit
 from gateway.services import SEARCH_S
 from viewfinder import api_models as api
-from viewfinder.errors import FileTooLarge, ImageNotIndexed, InvalidRequest
+from viewfinder.errors import FileTooLarge, ImageNotIndexed, InvalidRequest, ViewfinderError
 from viewfinder.v1 import search_pb2
 
 router = APIRouter(tags=["search"])
@@ -87,6 +87,9 @@ async def _by_picture(
     except InvalidRequest:
         # Perhaps of another size than its encoder wants; asked again it says what is wrong.
         parts.query_pictures.forget_spec()
+    except ViewfinderError:
+        parts.query_pictures.forget_spec()
+        raise
     else:
         if not found.HasField("spec") or parts.query_pictures.suits(found.spec):
             return found

@@ -61,9 +61,11 @@ class Searches:
     @contextmanager
     def going_on(self) -> Iterator[None]:
         self._thread.start()
-        yield
-        self._stop.set()
-        self._thread.join()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join()
 
 
 def wait_for_switch(stack: Stack, encoder: str) -> Reindex:

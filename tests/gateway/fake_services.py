@@ -44,6 +44,7 @@ IMAGE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 OTHER_ID = "6fa459ea-ee8a-4ca4-894e-db77e160355e"
 JOB_ID = "9b2d6f0e-0c43-4f0e-8f5c-6d1f0c4f7a10"
 ETAG = "abc123"
+PIXELS = common_pb2.PixelSpec(size=4, resize_mode="squash", interpolation="bilinear")
 _CHUNK_BYTES = 1000
 
 
@@ -150,6 +151,7 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         super().__init__()
         self.records = {IMAGE_ID: record()}
         self.jobs = {JOB_ID: catalog_pb2.Job(job_id=JOB_ID, total=2, stored=2)}
+        self.reindex = catalog_pb2.Reindex(state="idle")
         self.news: asyncio.Queue[catalog_pb2.Job | ViewfinderError | None] = asyncio.Queue()
         self.watchers = 0
         self.page = catalog_pb2.ListImagesResponse()
@@ -209,6 +211,30 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         await self.seen(request, context)
         return self.stats
 
+    async def StartReindex(
+        self, request: catalog_pb2.StartReindexRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        await self.seen(request, context)
+        return self.reindex
+
+    async def GetReindex(
+        self, request: catalog_pb2.GetReindexRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        await self.seen(request, context)
+        return self.reindex
+
+    async def SwitchEncoder(
+        self, request: catalog_pb2.SwitchEncoderRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        await self.seen(request, context)
+        return self.reindex
+
+    async def ForgetEncoder(
+        self, request: catalog_pb2.ForgetEncoderRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        await self.seen(request, context)
+        return self.reindex
+
 
 class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
     """Answers every search with `hits`."""
@@ -216,12 +242,25 @@ class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
     def __init__(self) -> None:
         super().__init__()
         self.hits: list[search_pb2.Hit] = []
+        self.spec: common_pb2.EncoderSpec | None = common_pb2.EncoderSpec(
+            name="mini", revision="r1", dim=8, pixels=PIXELS
+        )
+        self.dropped: list[common_pb2.EncoderSpec] = []
 
     async def Search(
         self, request: search_pb2.SearchRequest, context: Context
     ) -> search_pb2.SearchResponse:
         await self.seen(request, context)
-        return search_pb2.SearchResponse(hits=self.hits, epoch=7, embed_ms=3.0, index_ms=2.0)
+        return search_pb2.SearchResponse(
+            hits=self.hits, epoch=7, embed_ms=3.0, index_ms=2.0, spec=self.spec
+        )
+
+    async def DropCollection(
+        self, request: search_pb2.DropCollectionRequest, context: Context
+    ) -> search_pb2.DropCollectionResponse:
+        await self.seen(request, context)
+        self.dropped.append(request.spec)
+        return search_pb2.DropCollectionResponse()
 
     async def DeletePoints(
         self, request: search_pb2.DeletePointsRequest, context: Context
@@ -233,9 +272,8 @@ class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
         self, request: search_pb2.GetCollectionRequest, context: Context
     ) -> search_pb2.Collection:
         await self.seen(request, context)
-        spec = common_pb2.EncoderSpec(name="mini", revision="r1", dim=8)
         return search_pb2.Collection(
-            name="pictures", vectors_count=3, status="green", indexed=True, spec=spec
+            name="pictures", vectors_count=3, status="green", indexed=True, spec=self.spec
         )
 
 
@@ -244,13 +282,16 @@ class FakeEmbedding(Fake, embedding_pb2_grpc.EmbeddingServiceServicer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pixels = common_pb2.PixelSpec(size=4, resize_mode="squash", interpolation="bilinear")
+        self.pixels = common_pb2.PixelSpec()
+        self.pixels.CopyFrom(PIXELS)
 
     async def GetSpec(
         self, request: embedding_pb2.GetSpecRequest, context: Context
     ) -> embedding_pb2.GetSpecResponse:
         await self.seen(request, context)
-        spec = common_pb2.EncoderSpec(name="mini", revision="r1", dim=8, pixels=self.pixels)
+        spec = common_pb2.EncoderSpec(
+            name=request.encoder or "mini", revision="r1", dim=8, pixels=self.pixels
+        )
         return embedding_pb2.GetSpecResponse(spec=spec, device="cpu", max_batch=8)
 
 

@@ -244,16 +244,39 @@ async def test_a_picture_arrives_as_the_encoder_wants_it(
     assert (asked.top_k, asked.score_threshold, asked.filters) == (3, 0.5, struct(tags="a"))
 
 
-async def test_the_encoder_is_asked_once_what_it_wants(
+async def test_the_index_is_asked_once_what_its_encoder_wants(
     client: httpx.AsyncClient, services: FakeServices
 ) -> None:
     for _ in range(3):
         body = form(file(encoded("PNG", bands())))
         await client.post("/search/image", content=body, headers=FORM)
-    assert len(services.embedding.requests) == 1
+    asked = [r for r in services.search.requests if isinstance(r, search_pb2.GetCollectionRequest)]
+    assert len(asked) == 1
+    assert services.embedding.requests == []
 
 
-async def test_after_a_failure_the_encoder_is_asked_again(
+async def test_while_the_index_is_new_the_encoder_of_the_settings_is_asked(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    services.search.spec = None
+    services.embedding.pixels.size = 5
+    await client.post("/search/image", content=form(file(encoded("PNG", bands()))), headers=FORM)
+    assert services.search.last().pixels.width == 5
+
+
+async def test_after_a_switch_the_picture_is_prepared_anew(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    body = form(file(encoded("PNG", bands())))
+    await client.post("/search/image", content=body, headers=FORM)
+    larger = common_pb2.PixelSpec(size=6, resize_mode="shortest", interpolation="bicubic")
+    services.search.spec = common_pb2.EncoderSpec(name="next", revision="r", dim=8, pixels=larger)
+    answer = await client.post("/search/image", content=body, headers=FORM)
+    assert answer.status_code == 200
+    assert services.search.last().pixels.height == 6
+
+
+async def test_after_a_failure_the_index_is_asked_again(
     client: httpx.AsyncClient, services: FakeServices
 ) -> None:
     body = form(file(encoded("PNG", bands())))
@@ -262,7 +285,8 @@ async def test_after_a_failure_the_encoder_is_asked_again(
     answer = await client.post("/search/image", content=body, headers=FORM)
     assert answer.status_code == 409
     services.search.failure = None
-    services.embedding.pixels.size = 8
+    assert services.search.spec is not None
+    services.search.spec.pixels.size = 8
     await client.post("/search/image", content=body, headers=FORM)
     assert services.search.last().pixels.width == 8
 
@@ -283,7 +307,7 @@ async def test_what_is_no_picture_is_refused(
     client = await open_gateway(max_pixels=1_000_000)
     answer = await client.post("/search/image", content=form(file(content)), headers=FORM)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert services.search.requests == []
+    assert not any(isinstance(r, search_pb2.SearchRequest) for r in services.search.requests)
 
 
 @pytest.mark.parametrize(
@@ -320,6 +344,7 @@ async def test_too_many_pictures_at_once_are_told_to_come_again(
     open_gateway: OpenGateway, services: FakeServices
 ) -> None:
     client = await open_gateway(query_pictures=1)
+    services.search.spec = None
     services.embedding.delay_s = 0.5
     body = form(file(encoded("PNG", bands())))
     first = asyncio.create_task(client.post("/search/image", content=body, headers=FORM))
@@ -332,8 +357,11 @@ async def test_too_many_pictures_at_once_are_told_to_come_again(
     assert third.status_code == 200
 
 
-async def test_embedding_service_away_is_a_503(open_gateway: OpenGateway) -> None:
+async def test_embedding_service_away_is_a_503(
+    open_gateway: OpenGateway, services: FakeServices
+) -> None:
     client = await open_gateway(embedding_address="unix:/nowhere/embedding.sock")
+    services.search.spec = None
     body = form(file(encoded("PNG", bands())))
     answer = await client.post("/search/image", content=body, headers=FORM)
     assert answer.status_code == 503
