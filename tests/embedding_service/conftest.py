@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from embedding_service.embedder import Embedder
+from embedding_service.embedder_set import EmbedderSet
+from embedding_service.encoder_loading import UnknownEncoder
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from embedding_service.service import FULL_NAME, EmbeddingAdapter
 from viewfinder import rpc
@@ -99,6 +101,10 @@ async def embedder(encoder: HistogramEncoder) -> AsyncIterator[Embedder]:
     await embedder.close()
 
 
+def no_other(name: str) -> Embedder:
+    raise UnknownEncoder(f"{name} is not here")
+
+
 @pytest.fixture
 async def stub(embedder: Embedder, tmp_path: Path) -> AsyncIterator[Any]:
     """A client of the service, running over this test's encoder."""
@@ -106,7 +112,7 @@ async def stub(embedder: Embedder, tmp_path: Path) -> AsyncIterator[Any]:
     server = RpcServer(address, grace_s=1)
     server.add(
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
-        EmbeddingAdapter(embedder),
+        EmbeddingAdapter(EmbedderSet(embedder, no_other)),
         FULL_NAME,
     )
     ready = asyncio.Event()
