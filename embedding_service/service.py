@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from embedding_service.embedder import Embedder
+from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from viewfinder.errors import InvalidRequest
 from viewfinder.rpc import remaining_s
@@ -16,33 +16,39 @@ FULL_NAME = "viewfinder.v1.EmbeddingService"
 
 
 class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
-    """Serves an embedder."""
+    """Serves the encoders."""
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._spec = _spec_message(embedder.spec)
+    def __init__(self, embedders: EmbedderSet) -> None:
+        self._embedders = embedders
 
     async def GetSpec(
         self, request: embedding_pb2.GetSpecRequest, context: Any
     ) -> embedding_pb2.GetSpecResponse:
         """The encoder and what it wants."""
+        embedder = await self._embedders.get(request.encoder)
         return embedding_pb2.GetSpecResponse(
-            spec=self._spec, device=self._embedder.device, max_batch=self._embedder.max_batch
+            spec=_spec_message(embedder.spec), device=embedder.device, max_batch=embedder.max_batch
         )
 
     async def EmbedText(
         self, request: embedding_pb2.EmbedTextRequest, context: Any
     ) -> embedding_pb2.EmbedTextResponse:
         """Vectors of texts."""
-        vectors = await self._embedder.embed_texts(list(request.texts), remaining_s())
-        return embedding_pb2.EmbedTextResponse(vectors=_vectors(vectors), spec=self._spec)
+        embedder = await self._embedders.get(request.encoder)
+        vectors = await embedder.embed_texts(list(request.texts), remaining_s())
+        return embedding_pb2.EmbedTextResponse(
+            vectors=_vectors(vectors), spec=_spec_message(embedder.spec)
+        )
 
     async def EmbedImages(
         self, request: embedding_pb2.EmbedImagesRequest, context: Any
     ) -> embedding_pb2.EmbedImagesResponse:
         """Vectors of pictures."""
-        vectors = await self._embedder.embed_images(_pixels(request.pixels), remaining_s())
-        return embedding_pb2.EmbedImagesResponse(vectors=_vectors(vectors), spec=self._spec)
+        embedder = await self._embedders.get(request.encoder)
+        vectors = await embedder.embed_images(_pixels(request.pixels), remaining_s())
+        return embedding_pb2.EmbedImagesResponse(
+            vectors=_vectors(vectors), spec=_spec_message(embedder.spec)
+        )
 
 
 def _pixels(message: common_pb2.Pixels) -> PixelArray:

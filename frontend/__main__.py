@@ -21,11 +21,15 @@ def main() -> None:
         "server.fileWatcherType": "none",
         "server.enableXsrfProtection": "true",
         "browser.gatherUsageStats": "false",
+        # Before it greets on 0.0.0.0, it asks a host on the internet for this machine's address.
+        "logger.hideWelcomeMessage": "true",
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
-        "theme.primaryColor": "#E4572E",
-        "theme.baseRadius": "10px",
-        "theme.font": "Inter, system-ui, sans-serif",
+        # For light and dark apart: `theme.primaryColor` alone would switch the dark theme off.
+        "theme.light.primaryColor": "#D14010",
+        "theme.dark.primaryColor": "#E4572E",
+        "theme.light.baseRadius": "10px",
+        "theme.dark.baseRadius": "10px",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     app = str(Path(__file__).parent / "app.py")

@@ -5,73 +5,86 @@ from __future__ import annotations
 import streamlit as st
 
 from frontend import markup
+from frontend.detail import detail
 from frontend.filters import filter_controls
-from frontend.gallery import gallery
-from frontend.session import View, as_text, attempt, client, show, view
-from frontend.uploads import upload_area
+from frontend.gallery import found_pictures, newest_page, newest_pictures
+from frontend.session import View, as_text, attempt, go_back, show, view
+from frontend.uploads import drop_zone, is_sending, uploads
 
 
 def _search_for_text() -> None:
     query = str(st.session_state["query"]).strip()
-    if query:
-        st.query_params["q"] = query
-        show(View("text", query=query))
-    else:
-        _back_to_newest()
+    show(View("text", query=query) if query else View())
 
 
-def _back_to_newest() -> None:
-    st.query_params.clear()
-    show(View())
-
-
-def _search_by_picture() -> None:
-    dropped = st.session_state.get("by-picture")
+def _search_by_picture(key: str) -> None:
+    dropped = st.session_state.get(key)
     if dropped is not None:
-        st.query_params.clear()
-        show(View("picture", name=dropped.name, picture=dropped.getvalue()))
+        show(View("picture", name=dropped.name, picture=dropped.getvalue(), back=view()))
+        st.session_state["picture-searches"] += 1
 
 
 def _open_address() -> None:
     """A link with ?q= opens on that search."""
     query = st.query_params.get("q", "").strip()
     if "view" not in st.session_state and query:
-        st.session_state["query"] = query
         show(View("text", query=query))
+
+
+def _search_by_picture_control() -> None:
+    # Under a new key the popover is closed and its uploader empty again.
+    number = int(st.session_state.setdefault("picture-searches", 0))
+    key = f"by-picture-{number}"
+    with st.popover("Search by picture", icon=":material/image_search:", key=f"popover-{key}"):
+        st.file_uploader(
+            "Find pictures like this one. It is not stored.",
+            key=key,
+            on_change=_search_by_picture,
+            args=(key,),
+        )
+
+
+def _what_is_shown(looking_at: View) -> None:
+    if looking_at.kind in ("similar", "picture"):
+        with st.container(horizontal=True, vertical_alignment="center", key="like"):
+            st.button("Back", on_click=go_back, icon=":material/arrow_back:", key="back")
+            st.markdown(f"Pictures like **{as_text(looking_at.name)}**", width="stretch")
 
 
 def main() -> None:
     """Draw the page."""
-    st.set_page_config(page_title="Viewfinder", page_icon="◎", layout="wide")
+    st.set_page_config(page_title="Viewfinder", page_icon=markup.ICON, layout="wide")
     st.html(markup.STYLE)
+    st.html(markup.DROP_ANYWHERE, unsafe_allow_javascript=True)
     st.html(markup.BRAND)
     _open_address()
     st.text_input(
         "Describe a picture",
-        placeholder="Describe a picture: a dog on a beach, mountains at sunset ...",
+        placeholder="Describe a picture: a dog on a beach, mountains at sunset …",
         key="query",
+        icon=":material/search:",
         max_chars=512,
         on_change=_search_for_text,
         label_visibility="collapsed",
     )
-    with st.container(horizontal=True):
-        filters, least_score = filter_controls()
-        with st.popover("Search by picture", icon=":material/image_search:"):
-            st.file_uploader(
-                "Find pictures like this one (it is not stored)",
-                key="by-picture",
-                on_change=_search_by_picture,
-            )
+    tools = st.container(horizontal=True, vertical_alignment="center", key="tools")
     looking_at = view()
-    if looking_at.kind in ("similar", "picture"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Pictures like **{as_text(looking_at.name)}**")
-            st.button("Back", on_click=_back_to_newest, icon=":material/close:", key="back")
-    first = attempt(lambda: client().images(limit=1))
-    if first is None:
-        return
-    upload_area(expanded=first.total == 0)
-    gallery(looking_at, filters, least_score)
+    page = attempt(newest_page) if looking_at.kind == "newest" else None
+    empty = page is not None and page.total == 0 and not is_sending()
+    with tools:
+        filters, least_score = filter_controls(used=looking_at.kind in ("text", "picture"))
+        _search_by_picture_control()
+        if not empty:
+            drop_zone("slim")
+    uploads(live=looking_at.kind == "newest")
+    if empty:
+        drop_zone("large")
+    elif page is not None:
+        newest_pictures(page)
+    elif looking_at.kind != "newest":
+        _what_is_shown(looking_at)
+        found_pictures(looking_at, filters, least_score)
+    detail()
 
 
 main()

@@ -6,28 +6,61 @@ import httpx
 import streamlit as st
 
 from frontend import markup
-from frontend.session import View, attempt, browser_url, client, friendly_errors, show
+from frontend.session import (
+    View,
+    as_text,
+    attempt,
+    browser_url,
+    client,
+    close_picture,
+    forget_answer,
+    friendly_errors,
+    opened_picture,
+    show,
+    view,
+)
 from viewfinder.api_models import ImageRecord
 
 _LARGE_PX = 1600
 
 
-@st.dialog("Picture", width="large")
-def open_dialog(image_id: str) -> None:
-    """The dialog of one picture."""
-    image = attempt(lambda: client().image(image_id))
+def detail() -> None:
+    """The dialog of the opened picture, if one is open."""
+    image_id = opened_picture()
+    image = attempt(lambda: client().image(image_id)) if image_id else None
     if image is None:
+        close_picture()
         return
-    large = httpx.URL(image.url).copy_merge_params({"width": _LARGE_PX, "format": "webp"})
-    url = browser_url(str(large))
-    st.html(markup.large_picture(image_url=url, name=image.file_name))
-    if st.button("More like this", icon=":material/image_search:", key="dialog-like"):
-        show(View("similar", image_id=image.id, name=image.file_name))
+    title = as_text(image.file_name)
+    st.dialog(title, width="large", on_dismiss=close_picture)(_picture)(image)
+
+
+def _picture(image: ImageRecord) -> None:
+    large, known = st.columns([3, 2], gap="medium")
+    with large:
+        url = httpx.URL(image.url).copy_merge_params({"width": _LARGE_PX, "format": "webp"})
+        st.html(markup.large_picture(image_url=browser_url(str(url)), name=image.file_name))
+    with known:
+        with st.container(horizontal=True):
+            _more_like(image)
+            st.link_button("Original", browser_url(image.url), icon=":material/open_in_new:")
+            _delete(image)
+        st.html(markup.facts(_facts(image)))
+        _tags(image)
+
+
+def _more_like(image: ImageRecord) -> None:
+    like_it = View("similar", image_id=image.id, name=image.file_name, back=view())
+    if st.button(
+        "More like this",
+        type="primary",
+        icon=":material/image_search:",
+        key="dialog-like",
+        disabled=image.state != "indexed",
+        on_click=show,
+        args=(like_it,),
+    ):
         st.rerun()
-    st.html(markup.facts(_facts(image)))
-    st.link_button("Original", browser_url(image.url), icon=":material/download:")
-    _tags(image)
-    _delete(image)
 
 
 def _facts(image: ImageRecord) -> dict[str, str]:
@@ -38,34 +71,42 @@ def _facts(image: ImageRecord) -> dict[str, str]:
         else ""
     )
     return {
-        "File": image.file_name,
-        "Folder": image.file_path or "",
-        "Size": f"{image.width} x {image.height} pixels, {markup.readable_size(image.size_bytes)}",
-        "Type": image.media_type,
         "Taken": exif.taken_at or "",
         "Camera": " ".join(filter(None, (exif.camera_make, exif.camera_model))),
         "Place": place,
+        "Size": f"{image.width} x {image.height} pixels, {markup.readable_size(image.size_bytes)}",
+        "Type": image.media_type,
+        "Folder": image.file_path or "",
         "Added": f"{image.uploaded_at:%Y-%m-%d %H:%M} UTC" if image.uploaded_at else "",
-        "State": image.state if not image.failure else f"{image.state}: {image.failure}",
+        "State": _state(image),
         **{key: str(value) for key, value in image.metadata.items()},
         "Id": image.id,
     }
 
 
+def _state(image: ImageRecord) -> str:
+    if image.state == "indexed":
+        return "searchable"
+    return f"not searchable: {image.failure}" if image.failure else "not searchable yet"
+
+
 def _tags(image: ImageRecord) -> None:
-    chosen = st.multiselect(
-        "Tags",
-        options=image.tags,
-        default=image.tags,
-        accept_new_options=True,
-        placeholder="Type a tag and press Enter",
-        key=f"tags-{image.id}",
+    chosen = list(
+        st.multiselect(
+            "Tags",
+            options=image.tags,
+            default=image.tags,
+            accept_new_options=True,
+            placeholder="Type a tag and press Enter",
+            key=f"tags-{image.id}",
+        )
     )
-    changed = list(chosen) != image.tags
-    if st.button("Save tags", disabled=not changed, key="save-tags"):
+    key = f"saved-tags-{image.id}"  # `image` is as it was when the dialog opened
+    if chosen != st.session_state.get(key, image.tags):
         with friendly_errors():
-            client().update(image.id, tags=list(chosen))
-            st.rerun()
+            client().update(image.id, tags=chosen)
+            st.session_state[key] = chosen
+            forget_answer()
 
 
 def _delete(image: ImageRecord) -> None:
@@ -74,4 +115,6 @@ def _delete(image: ImageRecord) -> None:
         if st.button("Delete for good", type="primary", key="delete-for-good"):
             with friendly_errors():
                 client().delete(image.id)
+                close_picture()
+                forget_answer()
                 st.rerun()

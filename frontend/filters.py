@@ -17,33 +17,58 @@ _MEDIA_TYPES = {
     "HEIC": "image/heic",
     "AVIF": "image/avif",
 }
+_UNSET: dict[str, Any] = {
+    "filter-tags": [],
+    "filter-types": [],
+    "since": None,
+    "until": None,
+    "least-score": 0.0,
+}
 
 
-def filter_controls() -> tuple[dict[str, Any], float]:
-    """The controls; what they ask for as (filters of a search, least score)."""
-    with st.popover("Filters", icon=":material/tune:"):
+def filter_controls(*, used: bool) -> tuple[dict[str, Any], float]:
+    """The controls; what they ask for as (filters of a search, least score).
+
+    `used`: whether what the page shows now is filtered by them.
+    """
+    active = sum(st.session_state.get(key, unset) != unset for key, unset in _UNSET.items())
+    label = f"Filters ({active})" if active else "Filters"
+    with st.popover(label, icon=":material/tune:", key="filters"):
+        if not used:
+            st.caption("For searches: describe a picture to use them.")
         tags = st.multiselect(
             "Tags",
             options=[],
             accept_new_options=True,
-            placeholder="Any; type one",
+            placeholder="Any of these; type one",
             key="filter-tags",
-            help="Pictures with any of these tags",
         )
         types = st.multiselect("File type", options=list(_MEDIA_TYPES), key="filter-types")
         since = st.date_input("Taken from", value=None, min_value=date(1900, 1, 1), key="since")
         until = st.date_input("Taken until", value=None, min_value=date(1900, 1, 1), key="until")
         least = st.slider("Least score", 0.0, 1.0, 0.0, 0.01, key="least-score")
+        st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
+    return _as_search_filters(tags, types, since, until), least
+
+
+def _clear() -> None:
+    for key, unset in _UNSET.items():
+        st.session_state[key] = unset
+
+
+def _as_search_filters(
+    tags: list[str], types: list[str], since: object, until: object
+) -> dict[str, Any]:
     filters: dict[str, Any] = {}
     if tags:
         filters["tags"] = list(tags)
     if types:
         filters["media_type"] = [_MEDIA_TYPES[name] for name in types]
-    if since or until:
-        taken: dict[str, str] = {}
-        if isinstance(since, date):
-            taken["gte"] = f"{since.isoformat()}T00:00:00Z"
-        if isinstance(until, date):
-            taken["lte"] = f"{until.isoformat()}T23:59:59Z"
+    taken: dict[str, str] = {}
+    if isinstance(since, date):
+        taken["gte"] = f"{since.isoformat()}T00:00:00Z"
+    if isinstance(until, date):
+        taken["lte"] = f"{until.isoformat()}T23:59:59Z"
+    if taken:
         filters["taken_at"] = taken
-    return filters, least
+    return filters

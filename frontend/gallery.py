@@ -9,20 +9,27 @@ from typing import Any
 
 import streamlit as st
 
-from frontend import detail, markup
+from frontend import markup
 from frontend.session import (
     View,
     as_text,
     browser_url,
     client,
     friendly_errors,
+    open_picture,
+    remembered,
     show,
     show_more,
     shown_count,
+    view,
 )
-from viewfinder.api_models import MAX_LIST_LIMIT, MAX_TOP_K, SearchResponse
-
-_STILL_WAITING = {"stored": "waiting to be indexed", "queued": "being indexed"}
+from viewfinder.api_models import (
+    MAX_LIST_LIMIT,
+    MAX_TOP_K,
+    ImageList,
+    ImageRecord,
+    SearchResponse,
+)
 
 
 @dataclass(frozen=True)
@@ -34,77 +41,89 @@ class Card:
     thumbnail_url: str
     score: float | None = None
     note: str = ""
+    failure: str = ""
 
 
-def gallery(view: View, filters: dict[str, Any], least_score: float) -> None:
-    """Show what this view asks for, or what to do when there is nothing."""
-    with friendly_errors():
-        if view.kind == "newest":
-            _newest()
-        else:
-            _found(view, filters, least_score)
+def newest_page() -> ImageList:
+    """As many of the newest as may be shown now."""
+    return client().images(limit=min(shown_count(), MAX_LIST_LIMIT))
 
 
-def _newest() -> None:
-    count = shown_count()
-    page = client().images(limit=min(count, MAX_LIST_LIMIT))
+def newest_pictures(page: ImageList) -> None:
+    """Show them."""
     if not page.images:
-        st.html(
-            markup.empty(
-                "No pictures yet",
-                "Drop some above, or index a folder in a terminal: viewfinder index FOLDER",
-            )
-        )
         return
-    st.caption(f"{page.total:,} pictures, the newest first")
-    cards = [
-        Card(
-            image.id,
-            image.file_name,
-            image.thumbnail_url,
-            note=f"could not be indexed: {image.failure}" if image.state == "failed" else "",
-        )
-        for image in page.images
-    ]
-    _grid(cards)
-    _more(more=page.next_cursor is not None and count < MAX_LIST_LIMIT)
+    st.caption(f"{markup.pictures(page.total)}, the newest first")
+    _grid([_card_of(image) for image in page.images])
+    if page.next_cursor is None:
+        return
+    if len(page.images) < MAX_LIST_LIMIT:
+        _more()
+    else:
+        st.caption(f"These are the newest {MAX_LIST_LIMIT}. Describe a picture to find the others.")
 
 
-def _found(view: View, filters: dict[str, Any], least_score: float) -> None:
-    wanted = min(shown_count(), MAX_TOP_K)
-    began = time.perf_counter()
-    answer = _search(view, filters, least_score, wanted)
-    took_ms = (time.perf_counter() - began) * 1000
-    if not answer.results:
-        st.html(
-            markup.empty(
-                "Nothing found",
-                "Try other words, or loosen the filters. Fresh uploads need a moment.",
-            )
-        )
-        return
-    st.caption(f"{len(answer.results)} pictures, the best first · {took_ms:.0f} ms")
-    _grid(
-        [
-            Card(hit.id, hit.metadata.file_name, hit.thumbnail_url, score=hit.score)
-            for hit in answer.results
-        ]
+def _card_of(image: ImageRecord) -> Card:
+    return Card(
+        image.id,
+        image.file_name,
+        image.thumbnail_url,
+        note="" if image.state in ("indexed", "failed") else "being indexed",
+        failure=f"Not searchable: {image.failure}" if image.state == "failed" else "",
     )
-    _more(more=len(answer.results) == wanted and wanted < MAX_TOP_K)
 
 
-def _search(view: View, filters: dict[str, Any], least_score: float, top_k: int) -> SearchResponse:
-    if view.kind == "similar":
-        return client().similar(view.image_id, top_k=top_k, score_threshold=least_score)
-    if view.kind == "picture":
+def found_pictures(wanted: View, filters: dict[str, Any], least_score: float) -> None:
+    """Show what this view asks for, or what to do when there is nothing."""
+    top_k = min(shown_count(), MAX_TOP_K)
+    with friendly_errors():
+        answer, took_ms = remembered(
+            (wanted, filters, least_score, top_k),
+            lambda: _timed_search(wanted, filters, least_score, top_k),
+        )
+        if not answer.results:
+            st.html(
+                markup.message(
+                    "Nothing found",
+                    "Try other words, or loosen the filters. Fresh uploads need a moment.",
+                )
+            )
+            return
+        st.caption(
+            f"{markup.pictures(len(answer.results))}, the best match first · {took_ms:.0f} ms"
+        )
+        _grid(
+            [
+                Card(hit.id, hit.metadata.file_name, hit.thumbnail_url, score=hit.score)
+                for hit in answer.results
+            ]
+        )
+        if len(answer.results) == top_k and top_k < MAX_TOP_K:
+            _more()
+
+
+def _timed_search(
+    wanted: View, filters: dict[str, Any], least_score: float, top_k: int
+) -> tuple[SearchResponse, float]:
+    began = time.perf_counter()
+    answer = _search(wanted, filters, least_score, top_k)
+    return answer, (time.perf_counter() - began) * 1000
+
+
+def _search(
+    wanted: View, filters: dict[str, Any], least_score: float, top_k: int
+) -> SearchResponse:
+    if wanted.kind == "similar":
+        return client().similar(wanted.image_id, top_k=top_k, score_threshold=least_score)
+    if wanted.kind == "picture":
         return client().search_by_image(
-            view.picture,
-            file_name=view.name,
+            wanted.picture,
+            file_name=wanted.name,
             top_k=top_k,
             score_threshold=least_score,
             filters=filters,
         )
-    return client().search(view.query, top_k=top_k, score_threshold=least_score, filters=filters)
+    return client().search(wanted.query, top_k=top_k, score_threshold=least_score, filters=filters)
 
 
 def _grid(cards: Sequence[Card]) -> None:
@@ -117,20 +136,29 @@ def _grid(cards: Sequence[Card]) -> None:
                         name=card.name,
                         score=card.score,
                         note=card.note,
+                        failure=card.failure,
                     )
                 )
-                if st.button(f"Open {as_text(card.name)}", key=f"open-{card.image_id}"):
-                    detail.open_dialog(card.image_id)
                 st.button(
-                    "More like this",
-                    key=f"like-{card.image_id}",
-                    type="tertiary",
-                    icon=":material/image_search:",
-                    on_click=show,
-                    args=(View("similar", image_id=card.image_id, name=card.name),),
+                    f"Open {as_text(card.name)}",
+                    key=f"open-{card.image_id}",
+                    on_click=open_picture,
+                    args=(card.image_id,),
                 )
+                if not card.note and not card.failure:
+                    st.button(
+                        f"More like {as_text(card.name)}",
+                        key=f"like-{card.image_id}",
+                        icon=":material/image_search:",
+                        on_click=_show_similar,
+                        args=(card,),
+                    )
 
 
-def _more(*, more: bool) -> None:
-    if more:
-        st.button("Show more", on_click=show_more, width="stretch", key="show-more")
+def _show_similar(card: Card) -> None:
+    show(View("similar", image_id=card.image_id, name=card.name, back=view()))
+
+
+def _more() -> None:
+    with st.container(horizontal_alignment="center"):
+        st.button("Show more", on_click=show_more, key="show-more")

@@ -6,45 +6,74 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-STYLE = Path(__file__).parent / "style.css"
+_HERE = Path(__file__).parent
+
+STYLE = _HERE / "style.css"
+ICON = str(_HERE / "icon.svg")
+DROP_ANYWHERE = f"<script>{(_HERE / 'drop_anywhere.js').read_text(encoding='utf-8')}</script>"
 
 BRAND = (
-    '<div class="vf-brand"><b>◎ Viewfinder</b><span>describe a picture and it is there</span></div>'
+    '<header class="vf-brand"><h1><a href="./" target="_self">Viewfinder</a></h1>'
+    "<p>describe a picture and it is there</p></header>"
 )
 
 
-def card(*, image_url: str, name: str, score: float | None, note: str = "") -> str:
-    """A picture of the gallery with its name and score; `note` stands in for the picture."""
+def card(
+    *, image_url: str, name: str, score: float | None, note: str = "", failure: str = ""
+) -> str:
+    """A picture of the gallery with its name and score; `failure` stands in for the picture."""
     shown = (
-        f'<div class="vf-state">{escape(note)}</div>'
-        if note
+        f'<p class="vf-failure">{escape(failure)}</p>'
+        if failure
         else f'<img src="{escape(image_url)}" alt="{escape(name)}" loading="lazy">'
     )
-    badge = "" if score is None else f'<span class="vf-score">{score:.3f}</span>'
+    badge = f'<span class="vf-note">{escape(note)}</span>' if note else ""
     return (
         f'<figure class="vf-card"><div class="vf-frame">{shown}{badge}</div>'
-        f'<figcaption title="{escape(name)}">{escape(name)}</figcaption></figure>'
+        f'<figcaption><span class="vf-name" title="{escape(name)}">{escape(name)}</span>'
+        f"{_score(score)}</figcaption></figure>"
     )
+
+
+def _score(score: float | None) -> str:
+    if score is None:
+        return ""
+    return f'<span class="vf-score" title="Score {score:.4f}: cosine similarity">{score:.2f}</span>'
 
 
 def large_picture(*, image_url: str, name: str) -> str:
     """The picture of the detail dialog."""
-    return f'<img class="vf-large" src="{escape(image_url)}" alt="{escape(name)}">'
+    return f'<div class="vf-large"><img src="{escape(image_url)}" alt="{escape(name)}"></div>'
 
 
 def facts(rows: Mapping[str, str]) -> str:
     """A table of what is known, empty values left out."""
     lines = "".join(
-        f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>"
+        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>'
         for key, value in rows.items()
         if value
     )
     return f'<table class="vf-facts">{lines}</table>'
 
 
-def empty(title: str, text: str) -> str:
+def message(title: str, text: str) -> str:
     """What a gallery without pictures says."""
-    return f'<div class="vf-empty"><h3>{escape(title)}</h3><p>{escape(text)}</p></div>'
+    return f'<div class="vf-message"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+
+
+def formats(max_upload_mb: int) -> str:
+    """What may be dropped on an empty page, and the other way in."""
+    return (
+        '<div class="vf-formats">'
+        "<p>JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, "
+        f"up to {max_upload_mb} MB each. They stay on this machine.</p>"
+        "<p>A whole folder, from a terminal: <code>viewfinder index FOLDER</code></p></div>"
+    )
+
+
+def pictures(count: int) -> str:
+    """1 picture, 2 pictures, 1,234 pictures."""
+    return f"{count:,} picture" if count == 1 else f"{count:,} pictures"
 
 
 def readable_size(size_bytes: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import streamlit as st
@@ -15,6 +15,9 @@ from viewfinder.errors import ServiceUnavailable, Unauthorized, ViewfinderError
 from viewfinder.settings import load_settings
 
 T = TypeVar("T")
+
+PAGE_SIZE = 24
+"""Pictures before the first "Show more"."""
 
 
 @st.cache_resource
@@ -37,13 +40,14 @@ def browser_url(url: str) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """What the gallery shows."""
+    """What the gallery shows, and where "Back" leads."""
 
     kind: Literal["newest", "text", "similar", "picture"] = "newest"
     query: str = ""
     image_id: str = ""
     name: str = ""
-    picture: bytes = b""
+    picture: bytes = field(default=b"", repr=False)
+    back: View | None = None
 
 
 def view() -> View:
@@ -56,12 +60,18 @@ def show(wanted: View) -> None:
     """Look at something else, from its first page."""
     st.session_state["view"] = wanted
     st.session_state["shown"] = PAGE_SIZE
-    if wanted.kind != "text":
-        st.session_state["query"] = ""
+    st.session_state["query"] = wanted.query
+    if wanted.kind == "text":
+        st.query_params["q"] = wanted.query
+    else:
+        st.query_params.clear()
+    close_picture()
+    forget_answer()
 
 
-PAGE_SIZE = 24
-"""Pictures before the first "Show more"."""
+def go_back() -> None:
+    """To what was shown before."""
+    show(view().back or View())
 
 
 def shown_count() -> int:
@@ -74,19 +84,55 @@ def show_more() -> None:
     st.session_state["shown"] = shown_count() + PAGE_SIZE
 
 
+def open_picture(image_id: str) -> None:
+    """Show this one large, until `close_picture`."""
+    st.session_state["open"] = image_id
+
+
+def close_picture() -> None:
+    """Back to the gallery."""
+    st.session_state.pop("open", None)
+
+
+def opened_picture() -> str | None:
+    """The id of the picture that is shown large."""
+    return st.session_state.get("open")
+
+
+def remembered(question: object, ask: Callable[[], T]) -> T:
+    """The answer of `ask`, which is asked again only for another question.
+
+    Every click runs the page again; opening a picture must not search again.
+    """
+    known = st.session_state.get("answer")
+    if known is None or known[0] != question:
+        known = st.session_state["answer"] = (question, ask())
+    answer: T = known[1]
+    return answer
+
+
+def forget_answer() -> None:
+    """Pictures came or went: the next run asks again."""
+    st.session_state.pop("answer", None)
+
+
 @contextmanager
 def friendly_errors() -> Iterator[None]:
     """Say what went wrong and what to do next, in the page."""
     try:
         yield
-    except ServiceUnavailable as error:
-        st.error(f"**Viewfinder does not answer.** {as_text(error.message)}", icon="🔌")
-        st.caption("Is it running? Start it with `viewfinder up`, then try again.")
-        st.button("Try again", key=f"again-{id(error)}")
     except Unauthorized:
-        st.error("The gateway asks for an API key: set VIEWFINDER_API_KEY for the UI too.")
+        st.error(
+            "**The gateway asks for an API key.** Set VIEWFINDER_API_KEY for this page too.",
+            icon=":material/key:",
+        )
     except ViewfinderError as error:
-        st.error(f"**{error.title}.** {as_text(error.message)}", icon="⚠️")
+        st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
+        if isinstance(error, ServiceUnavailable):
+            st.caption(
+                "`viewfinder status` in a terminal says what runs, `viewfinder up` starts it."
+            )
+            st.button("Try again", key="try-again", icon=":material/refresh:")
 
 
 def attempt(work: Callable[[], T]) -> T | None:

@@ -3,97 +3,134 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import IO
+from typing import Literal
 
 import streamlit as st
 
-from frontend.session import as_text, client, friendly_errors
-from viewfinder.client import FileToUpload
-from viewfinder.ids import new_id
+from frontend import markup
+from frontend.sending import DroppedFile, Sending
+from frontend.session import as_text, client, forget_answer, settings
 
-_FILES_A_REQUEST = 8
-_SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif"]
-
-
-@dataclass
-class Outcome:
-    """What became of the files of one drop."""
-
-    added: int = 0
-    known: int = 0
-    refused: list[str] = field(default_factory=list)
+_LOOK_EVERY_S = 0.4
 
 
-def upload_area(*, expanded: bool) -> None:
-    """The drop zone; files are sent as soon as they are dropped."""
-    with st.expander("Add pictures", icon=":material/add_photo_alternate:", expanded=expanded):
-        drop = int(st.session_state.setdefault("drop", 0))
-        tags = st.multiselect(
-            "Tags for what you drop",
+def drop_zone(kind: Literal["slim", "large"]) -> None:
+    """Where files are dropped; they are sent as soon as they are.
+
+    No list of allowed suffixes: the gateway looks at the content and names what it refuses.
+    """
+    if kind == "large":
+        with st.container(key="drop-large"):
+            _uploader()
+        st.html(markup.formats(settings().max_upload_mb))
+        return
+    with st.container(key="drop-slim"):
+        _uploader()
+    _tags()
+
+
+def _uploader() -> None:
+    number = int(st.session_state.setdefault("drop", 0))
+    key = f"files-{number}"  # under a new key it is empty again
+    st.file_uploader(
+        "Drop pictures here",
+        accept_multiple_files=True,
+        key=key,
+        on_change=_send_dropped,
+        args=(key,),
+        label_visibility="collapsed",
+    )
+
+
+def _tags() -> None:
+    tags = st.session_state.get("upload-tags", [])
+    label = f"Tag uploads ({len(tags)})" if tags else "Tag uploads"
+    with st.popover(label, icon=":material/sell:", key="tag-uploads"):
+        st.multiselect(
+            "Tags for the pictures you add from now on",
             options=[],
             accept_new_options=True,
-            placeholder="Optional; type one and press Enter",
+            placeholder="Type one and press Enter",
             key="upload-tags",
         )
-        files = st.file_uploader(
-            "Drop pictures here",
-            type=_SUFFIXES,
-            accept_multiple_files=True,
-            key=f"files-{drop}",
-            label_visibility="collapsed",
+
+
+def _send_dropped(key: str) -> None:
+    files: list[DroppedFile] = st.session_state[key]
+    if files:
+        st.session_state["drop"] += 1
+        sending = Sending(client(), files, st.session_state.get("upload-tags", []))
+        # Of what was dropped before, only what is not done with is still of interest.
+        unfinished = [one for one in _sendings() if one.runs or one.error is not None]
+        st.session_state["sendings"] = [*unfinished, sending]
+        sending.start()
+
+
+def _sendings() -> list[Sending]:
+    found: list[Sending] = st.session_state.get("sendings", [])
+    return found
+
+
+def is_sending() -> bool:
+    """Whether pictures are on their way."""
+    return any(sending.runs for sending in _sendings())
+
+
+def uploads(*, live: bool) -> None:
+    """The uploads of this session; `live`: the gallery below follows them."""
+    running = [sending for sending in _sendings() if sending.runs]
+    for number, sending in enumerate(_sendings()):
+        if sending not in running:
+            _outcome(number, sending)
+    if running:
+        _progress(running, sum(sending.accepted for sending in running), live)
+
+
+@st.fragment(run_every=_LOOK_EVERY_S)
+def _progress(running: Sequence[Sending], accepted: int, live: bool) -> None:
+    for sending in running:
+        st.progress(sending.share, text=sending.summary)
+    has_ended = not all(sending.runs for sending in running)
+    if has_ended or (live and accepted != sum(sending.accepted for sending in running)):
+        forget_answer()
+        st.rerun()
+
+
+def _outcome(number: int, sending: Sending) -> None:
+    with st.container(horizontal=True, key=f"outcome-{number}"):
+        with st.container():
+            _what_became_of(sending)
+        st.button(
+            "Dismiss", key=f"dismiss-{number}", type="tertiary", on_click=_dismiss, args=(sending,)
         )
-        if files:
-            outcome = Outcome()
-            with friendly_errors():
-                _send(files, tags, outcome)
-                st.session_state["outcome"] = outcome
-                st.session_state["drop"] = drop + 1  # an uploader with a new key is an empty one
-                st.rerun()
-        _last_outcome()
+        if sending.error is not None:
+            st.button("Try again", key=f"send-again-{number}", on_click=sending.start)
 
 
-def _send(files: Sequence[IO[bytes]], tags: Sequence[str], outcome: Outcome) -> None:
-    job_id = new_id()
-    bar = st.progress(0.0, text=f"Sending {len(files)} pictures")
-    for number, some in enumerate(_batches(files)):
-        answer = client().upload(
-            [FileToUpload(file, file_name=file.name) for file in some], tags=tags, job_id=job_id
+def _dismiss(sending: Sending) -> None:
+    st.session_state["sendings"] = [one for one in _sendings() if one is not sending]
+
+
+def _what_became_of(sending: Sending) -> None:
+    if sending.searchable:
+        already = f", {sending.known} of them here already" if sending.known else ""
+        st.success(
+            f"{markup.pictures(sending.searchable)} searchable{already}",
+            icon=":material/check_circle:",
         )
-        outcome.known += sum(image.duplicate for image in answer.images)
-        outcome.added += sum(not image.duplicate for image in answer.images)
-        outcome.refused += [
-            f"{rejected.file_name}: {rejected.error.detail}" for rejected in answer.rejected
-        ]
-        sent = min(len(files), (number + 1) * _FILES_A_REQUEST)
-        bar.progress(0.5 * sent / len(files), text=f"Sent {sent} of {len(files)}")
-    if not outcome.added and not outcome.known:
-        return
-    for job in client().watch_job(job_id):
-        ready = job.indexed + job.failed + job.gone
-        bar.progress(
-            0.5 + 0.5 * ready / max(1, job.total),
-            text=f"Searchable: {job.indexed} of {job.total}",
+    if sending.not_added:
+        st.warning(
+            f"{_files(len(sending.not_added))} could not be added\n\n"
+            + "\n".join(f"- {as_text(line)}" for line in sending.not_added),
+            icon=":material/warning:",
         )
-        if job.done:
-            outcome.refused += [
-                f"{failure.file_name}: {failure.reason}" for failure in job.failures
-            ]
+    if sending.error is not None:
+        what = f"{_files(sending.unsent)} not sent" if sending.unsent else "progress is not known"
+        st.error(
+            f"**{sending.error.title}, {what}.** {as_text(sending.error.message)}",
+            icon=":material/error:",
+        )
 
 
-def _batches(files: Sequence[IO[bytes]]) -> list[Sequence[IO[bytes]]]:
-    return [
-        files[start : start + _FILES_A_REQUEST] for start in range(0, len(files), _FILES_A_REQUEST)
-    ]
-
-
-def _last_outcome() -> None:
-    outcome = st.session_state.get("outcome")
-    if not isinstance(outcome, Outcome):
-        return
-    if outcome.added or outcome.known:
-        known = f", {outcome.known} were here already" if outcome.known else ""
-        st.success(f"{outcome.added} pictures added and searchable{known}", icon="✅")
-    if outcome.refused:
-        lines = "\n".join(f"- {as_text(line)}" for line in outcome.refused)
-        st.warning(f"{len(outcome.refused)} were not added:\n\n{lines}", icon="⚠️")
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"

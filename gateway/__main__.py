@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
+from typing import NoReturn
 
 import uvicorn
 
@@ -40,8 +42,14 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(1) from None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # uvicorn stops in good order, then raises the signal again
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -28,7 +28,10 @@ class Access:
         self._app = app
         self._key = settings.api_key.encode()
         self._urls = urls
-        self._check_host = settings.is_local and not settings.api_key
+        # Published from a container, an address looks as if others reached it; who sets names
+        # says that only these are meant.
+        guarded = settings.is_local or bool(settings.allowed_hosts)
+        self._check_host = guarded and not settings.api_key
         self._hosts = {"localhost", settings.api_host, *settings.allowed_hosts}
         self._origins = set(settings.cors_origins)
 

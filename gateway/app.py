@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from gateway import content, images, jobs, problem, search, status, uploads
+from gateway import content, images, jobs, problem, reindex, search, status, uploads
 from gateway.access import Access
 from gateway.body_limits import BodyLimits
 from gateway.metrics import Metrics
@@ -49,7 +49,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redirect_slashes=False,
     )
     problem.install(app)
-    for room in (uploads, images, content, search, jobs, status):
+    for room in (uploads, images, content, search, jobs, reindex, status):
         app.include_router(room.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimits, settings=settings)

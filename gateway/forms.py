@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -139,9 +138,9 @@ class _Parser:
         if kind != b"form-data" or b"name" not in options:
             raise _not_a_form("a part has no Content-Disposition with a name")
         name = _text(options[b"name"])
-        if b"filename" in options or b"filename*" in options:
+        if b"filename" in options:  # filename* is forbidden here (RFC 7578, 4.2)
             self._field = None
-            self._events.append(FileStart(name, _file_name(options)))
+            self._events.append(FileStart(name, _text(options[b"filename"])))
             return
         self._fields += 1
         if self._fields > MAX_FIELDS:
@@ -171,14 +170,6 @@ class _Parser:
 
     def _on_end(self) -> None:
         self._is_complete = True
-
-
-def _file_name(options: dict[bytes, bytes]) -> str:
-    """RFC 5987 where it is used; browsers send UTF-8 as it is."""
-    extended = options.get(b"filename*", b"")
-    if extended.lower().startswith(b"utf-8''"):
-        return unquote(_text(extended[7:]))
-    return _text(options.get(b"filename", b""))
 
 
 def _text(value: bytes | bytearray) -> str:

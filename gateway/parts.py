@@ -44,7 +44,9 @@ async def open_parts(
     limits = PixelLimits(max_pixels=settings.max_pixels)
     try:
         with PixelPool(settings.gateway_pixel_processes, limits) as pool:
-            pictures = QueryPictures(services.embedding, pool, settings.query_pictures)
+            pictures = QueryPictures(
+                services.search, services.embedding, pool, settings.query_pictures
+            )
             # In the background: the first search by picture should not wait for a child to start,
             # and the gateway should not wait for it either.
             warming = asyncio.create_task(asyncio.to_thread(pool.warm_up))

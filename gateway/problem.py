@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from viewfinder.api_models import FieldError, Problem, RejectedFile
 from viewfinder.errors import (
-    InternalError,
     InvalidRequest,
     Overloaded,
+    RangeNotSatisfiable,
     ServiceUnavailable,
     ViewfinderError,
 )
@@ -73,6 +73,8 @@ def _headers_for(error: ViewfinderError) -> dict[str, str]:
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, ServiceUnavailable):
         return {"Retry-After": str(RETRY_UNAVAILABLE_S)}
+    if isinstance(error, RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.size_bytes}"}
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": "Bearer"}
     return {}
@@ -118,7 +120,7 @@ def shown(value: object) -> str:
 def install(app: FastAPI) -> None:
     """Have this application answer every foreseen error with a problem.
 
-    What nobody foresaw is logged by gateway/request_context.py.
+    What nobody foresaw is answered by gateway/request_context.py.
     """
     # The kinds that handlers get are fixed by the class they are registered for.
     app.add_exception_handler(ViewfinderError, _on_viewfinder_error)
@@ -126,7 +128,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(ValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_unforeseen)
 
 
 async def _on_viewfinder_error(_request: Request, error: Exception) -> Response:
@@ -144,10 +145,6 @@ async def _on_upload_refused(_request: Request, error: Exception) -> Response:
 async def _on_validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)
     return problem_response(validation_problem(error.errors()))
-
-
-async def _on_unforeseen(_request: Request, _error: Exception) -> Response:
-    return error_response(InternalError(request_id=current_request_id()))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

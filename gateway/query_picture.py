@@ -9,10 +9,11 @@ from gateway.services import QUICK_S
 from viewfinder.errors import Overloaded
 from viewfinder.pictures import PixelSpec
 from viewfinder.pixels import PixelPool
-from viewfinder.v1 import common_pb2, embedding_pb2
+from viewfinder.v1 import common_pb2, embedding_pb2, search_pb2
 
 if TYPE_CHECKING:
     from viewfinder.v1.embedding_pb2_grpc import EmbeddingServiceAsyncStub
+    from viewfinder.v1.search_pb2_grpc import SearchServiceAsyncStub
 
 _RETRY_S = 1
 
@@ -20,7 +21,14 @@ _RETRY_S = 1
 class QueryPictures:
     """Prepares at most `limit` pictures at once; more are refused rather than kept waiting."""
 
-    def __init__(self, embedding: EmbeddingServiceAsyncStub, pool: PixelPool, limit: int) -> None:
+    def __init__(
+        self,
+        search: SearchServiceAsyncStub,
+        embedding: EmbeddingServiceAsyncStub,
+        pool: PixelPool,
+        limit: int,
+    ) -> None:
+        self._search = search
         self._embedding = embedding
         self._pool = pool
         self._limit = limit
@@ -45,17 +53,35 @@ class QueryPictures:
             self._busy -= 1
         return common_pb2.Pixels(data=pixels.tobytes(), count=1, height=spec.size, width=spec.size)
 
+    def suits(self, answered: common_pb2.EncoderSpec) -> bool:
+        """Whether the encoder that answered wants pictures as they were prepared last. If not, the
+        next one is prepared anew: the index was switched to another encoder meanwhile."""
+        if self._spec is not None and self._spec != _pixel_spec(answered):
+            self._spec = None
+        return self._spec is not None
+
     def forget_spec(self) -> None:
-        """Ask the encoder again next time: it may be another one now."""
+        """Ask again next time."""
         self._spec = None
 
     async def _ask(self) -> PixelSpec:
-        answer = await self._embedding.GetSpec(embedding_pb2.GetSpecRequest(), timeout=QUICK_S)
-        wanted = answer.spec.pixels
-        self._spec = PixelSpec.checked(
-            wanted.size,
-            wanted.resize_mode or "shortest",
-            wanted.interpolation or "bicubic",
-            wanted.fill,
+        """The spec of the index's encoder; while the index is new, of the settings' encoder."""
+        collection = await self._search.GetCollection(
+            search_pb2.GetCollectionRequest(), timeout=QUICK_S
         )
+        spec = collection.spec
+        if not collection.HasField("spec"):
+            request = embedding_pb2.GetSpecRequest()
+            spec = (await self._embedding.GetSpec(request, timeout=QUICK_S)).spec
+        self._spec = _pixel_spec(spec)
         return self._spec
+
+
+def _pixel_spec(spec: common_pb2.EncoderSpec) -> PixelSpec:
+    wanted = spec.pixels
+    return PixelSpec.checked(
+        wanted.size,
+        wanted.resize_mode or "shortest",
+        wanted.interpolation or "bicubic",
+        wanted.fill,
+    )

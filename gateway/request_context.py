@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access import OPEN_PREFIXES
 from gateway.metrics import Metrics
+from gateway.problem import error_response
+from viewfinder.errors import InternalError
 from viewfinder.telemetry import REQUEST_ID_HEADER, bind_request_id
 
 CLIENT_LEFT = 499  # as nginx calls it; nobody sees it but the log and the metrics
@@ -43,7 +45,10 @@ class RequestContext:
             answer.status = CLIENT_LEFT
         except Exception:
             log.exception("unexpected error", path=scope["path"])
-            if not answer.is_complete:
+            if answer.status is None:
+                error = InternalError(request_id=request_id)
+                await error_response(error)(scope, receive, answer)
+            elif not answer.is_complete:
                 raise  # has the server break off: half an answer must not look whole
         finally:
             self._metrics.in_flight.dec()
@@ -76,7 +81,7 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"

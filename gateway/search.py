@@ -47,7 +47,7 @@ async def search(
         score_threshold=asked.score_threshold,
         filters=filters_struct(asked.filters),
     )
-    return await _answer(parts, request, asked.query, start)
+    return _answer(parts, request, await _search(parts, request), asked.query, start)
 
 
 @router.post(
@@ -69,18 +69,32 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
         file_name = "picture"
     else:
         data, file_name, options = await _read_form(request, parts)
-    pixels = await parts.query_pictures.prepare(data, file_name)
     wanted = search_pb2.SearchRequest(
-        pixels=pixels,
         top_k=options.top_k,
         score_threshold=options.score_threshold,
         filters=filters_struct(options.filters),
     )
+    return _answer(parts, wanted, await _by_picture(parts, wanted, data, file_name), None, start)
+
+
+async def _by_picture(
+    parts: Parts, wanted: search_pb2.SearchRequest, data: bytes, file_name: str
+) -> search_pb2.SearchResponse:
+    """Once more when the index was switched to an encoder that wants pictures in another way."""
+    wanted.pixels.CopyFrom(await parts.query_pictures.prepare(data, file_name))
     try:
-        return await _answer(parts, wanted, None, start)
+        found = await _search(parts, wanted)
+    except InvalidRequest:
+        # Perhaps of another size than its encoder wants; asked again it says what is wrong.
+        parts.query_pictures.forget_spec()
     except ViewfinderError:
         parts.query_pictures.forget_spec()
         raise
+    else:
+        if not found.HasField("spec") or parts.query_pictures.suits(found.spec):
+            return found
+    wanted.pixels.CopyFrom(await parts.query_pictures.prepare(data, file_name))
+    return await _search(parts, wanted)
 
 
 @router.get(
@@ -102,15 +116,23 @@ async def similar(
         image_id=record.id, top_k=top_k, score_threshold=score_threshold
     )
     try:
-        return await _answer(parts, wanted, None, start)
+        found = await _search(parts, wanted)
     except ImageNotIndexed:
         raise ImageNotIndexed(image_id=record.id, state=record.state) from None
+    return _answer(parts, wanted, found, None, start)
 
 
-async def _answer(
-    parts: Parts, request: search_pb2.SearchRequest, query: str | None, start: float
+async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
+    return await parts.services.search.Search(request, timeout=SEARCH_S)
+
+
+def _answer(
+    parts: Parts,
+    request: search_pb2.SearchRequest,
+    found: search_pb2.SearchResponse,
+    query: str | None,
+    start: float,
 ) -> Response:
-    found = await parts.services.search.Search(request, timeout=SEARCH_S)
     hits = [search_hit(hit, parts.urls) for hit in found.hits]
     latency_ms = (time.perf_counter() - start) * _MS
     latencies, hops = parts.latencies, parts.metrics.hops

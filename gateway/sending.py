@@ -29,12 +29,16 @@ class OutgoingFile:
         self._collected = bytearray()
         self._call = upload.Upload(self._requests(header), timeout=UPLOAD_S)
         self._answer = asyncio.ensure_future(_awaited(self._call))
+        self._answer.add_done_callback(self._on_answer)
 
     async def write(self, data: bytes) -> None:
         """Send on; waits while upload_service is behind. After a refusal nothing is sent."""
         self._collected += data
-        if len(self._collected) >= CHUNK_BYTES:
-            await self._flush()
+        while len(self._collected) >= CHUNK_BYTES:
+            with memoryview(self._collected) as collected:
+                chunk = bytes(collected[:CHUNK_BYTES])
+            del self._collected[:CHUNK_BYTES]
+            await self._put(chunk)
 
     async def finish(self) -> upload_pb2.UploadResponse:
         """The file is complete.
@@ -43,7 +47,7 @@ class OutgoingFile:
             ViewfinderError: it was refused.
         """
         if self._collected:
-            await self._flush()
+            await self._put(bytes(self._collected))
         await self._put(None)
         return await self._answer
 
@@ -55,9 +59,13 @@ class OutgoingFile:
         if not self._answer.cancelled():
             self._answer.exception()  # seen; it is of no interest any more
 
-    async def _flush(self) -> None:
-        chunk, self._collected = bytes(self._collected), bytearray()
-        await self._put(chunk)
+    def _on_answer(self, answer: asyncio.Future[upload_pb2.UploadResponse]) -> None:
+        """After a refusal grpc.aio would wait for the next chunk for ever, and keep the others."""
+        if answer.cancelled():
+            return  # so that what was broken off does not look ended
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
+        self._chunks.put_nowait(None)
 
     async def _put(self, chunk: bytes | None) -> None:
         if self._answer.done():
@@ -76,8 +84,11 @@ class OutgoingFile:
         self, header: upload_pb2.UploadHeader
     ) -> AsyncIterator[upload_pb2.UploadRequest]:
         yield upload_pb2.UploadRequest(header=header)
+        size_bytes = 0
         while (chunk := await self._chunks.get()) is not None:
+            size_bytes += len(chunk)
             yield upload_pb2.UploadRequest(chunk=chunk)
+        yield upload_pb2.UploadRequest(end=upload_pb2.UploadEnd(size_bytes=size_bytes))
 
 
 async def _awaited(

@@ -47,9 +47,9 @@ class GatewaySettings(SharedSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         alias="VIEWFINDER_ALLOWED_HOSTS",
-        description="Host names, separated by commas, under which a gateway without a key on this"
-        " machine may be called, besides localhost; keeps web pages from reaching it by a trick"
-        " with DNS",
+        description="Host names, separated by commas, under which a gateway without a key may be"
+        " called, besides localhost; keeps web pages from reaching it by a trick with DNS. Empty:"
+        " none on this machine's own address, any on an address that others reach",
     )
     max_body_bytes: int = Field(
         1 << 20,

@@ -7,9 +7,9 @@ import sys
 
 import structlog
 
-from search_service.collection import Collection
+from search_service.collection_set import CollectionSet
 from search_service.embedding_client import EmbeddingClient
-from search_service.index_folder import FolderLock, open_collection
+from search_service.index_folder import FolderLock, open_collections
 from search_service.query import QueryEncoder, Searcher
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.settings import SearchSettings
@@ -25,26 +25,26 @@ _PATIENCE_S = 1.0
 log = structlog.get_logger()
 
 
-async def serve(settings: SearchSettings, collection: Collection) -> None:
+async def serve(settings: SearchSettings, collections: CollectionSet) -> None:
     """Serve until SIGTERM, then close the index."""
     encoder = EmbeddingClient(settings.address_of("embedding"), settings.embed_timeout_s)
-    preparing = asyncio.create_task(_prepare(collection, encoder))
+    preparing = asyncio.create_task(_prepare(collections, encoder))
     server = RpcServer(settings.listen_address_of("search"))
-    adapter = SearchAdapter(collection, Searcher(collection, encoder), settings.collection)
+    adapter = SearchAdapter(collections, Searcher(collections, encoder), settings.collection)
     server.add(search_pb2_grpc.add_SearchServiceServicer_to_server, adapter, FULL_NAME)
     try:
         await server.run()
     finally:
         preparing.cancel()
         await encoder.close()
-        await collection.close()
+        await collections.close()
 
 
-async def _prepare(collection: Collection, encoder: QueryEncoder) -> None:
+async def _prepare(collections: CollectionSet, encoder: QueryEncoder) -> None:
     """Make a new index while nobody waits for it: the first upsert would take seconds."""
-    while collection.spec is None:
+    while collections.active.spec is None:
         try:
-            await collection.prepare(await encoder.spec())
+            await collections.active.prepare(await encoder.spec())
         except ViewfinderError as error:
             log.debug("encoder not there yet", code=error.code)
             await asyncio.sleep(_PATIENCE_S)
@@ -56,10 +56,10 @@ def main() -> None:
     configure_logging("search", settings.log_format, settings.log_level)
     try:
         lock = FolderLock(settings.index_dir)
-        collection = open_collection(
+        collections = open_collections(
             settings.index_dir, settings.search_threads, settings.min_free_mib << 20
         )
-        asyncio.run(serve(settings, collection))
+        asyncio.run(serve(settings, collections))
     except (IndexUnusable, ViewfinderError, RuntimeError) as error:
         print(f"search_service: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -24,17 +24,20 @@ class EmbeddingClient:
         self._stub: Any = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
         self._timeout_s = timeout_s
 
-    async def embed_text(self, text: str) -> tuple[Vector, EncoderSpec]:
+    async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The query vector [dim] of a text."""
-        request = embedding_pb2.EmbedTextRequest(texts=[text])
+        request = embedding_pb2.EmbedTextRequest(texts=[text], encoder=encoder)
         response = await self._stub.EmbedText(request, timeout=self._timeout_s)
         return vectors_of(response.vectors)[0], spec_of(response.spec)
 
-    async def embed_picture(self, pixels: NDArray[np.uint8]) -> tuple[Vector, EncoderSpec]:
+    async def embed_picture(
+        self, pixels: NDArray[np.uint8], encoder: str
+    ) -> tuple[Vector, EncoderSpec]:
         """The query vector [dim] of a picture, uint8 [height, width, 3]."""
         height, width, _ = pixels.shape
         request = embedding_pb2.EmbedImagesRequest(
-            pixels=common_pb2.Pixels(data=pixels.tobytes(), count=1, height=height, width=width)
+            pixels=common_pb2.Pixels(data=pixels.tobytes(), count=1, height=height, width=width),
+            encoder=encoder,
         )
         response = await self._stub.EmbedImages(request, timeout=self._timeout_s)
         return vectors_of(response.vectors)[0], spec_of(response.spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from search_service.durable_file import write_atomically
@@ -20,6 +21,7 @@ class Epoch:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()  # every collection bumps from a thread of its own
         try:
             self._ceiling = int(path.read_bytes())
         except FileNotFoundError:
@@ -39,9 +41,10 @@ class Epoch:
         Raises:
             StorageFull: the file cannot be written; the epoch stays as it was.
         """
-        if self._value + 1 >= self._ceiling:
-            ceiling = self._value + 1 + _RESERVED
-            write_atomically(self._path, str(ceiling).encode())
-            self._ceiling = ceiling
-        self._value += 1
-        return self._value
+        with self._lock:
+            if self._value + 1 >= self._ceiling:
+                ceiling = self._value + 1 + _RESERVED
+                write_atomically(self._path, str(ceiling).encode())
+                self._ceiling = ceiling
+            self._value += 1
+            return self._value

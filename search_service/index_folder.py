@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from search_service.collection import Collection
+from search_service.collection_set import CollectionSet
 from search_service.edge_index import EdgeIndex
 from search_service.encoder_binding import EncoderBinding
 from search_service.epoch import Epoch
@@ -28,17 +29,22 @@ class FolderLock:
         self._file.close()
 
 
-def open_collection(folder: Path, search_threads: int, min_free_bytes: int) -> Collection:
-    """The collection in this folder, a new one when there is none. Hold the FolderLock.
+def open_collections(folder: Path, search_threads: int, min_free_bytes: int) -> CollectionSet:
+    """The collections in this folder, an empty one when there is none. Hold the FolderLock.
 
     Raises:
-        IndexUnusable: it is damaged.
+        IndexUnusable: something in it is damaged.
     """
-    return Collection(
-        EdgeIndex(folder / "edge", search_threads, min_free_bytes),
-        EncoderBinding(folder / "encoder.json"),
-        Epoch(folder / "epoch"),
-    )
+    epoch = Epoch(folder / "epoch")
+
+    def open_one(slot: Path) -> Collection:
+        return Collection(
+            EdgeIndex(slot / "edge", search_threads, min_free_bytes),
+            EncoderBinding(slot / "encoder.json"),
+            epoch,
+        )
+
+    return CollectionSet(folder, epoch, open_one)
 
 
 def _lock(folder: Path) -> BinaryIO:

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from search_service.collection import Collection
+from search_service.collection_set import CollectionSet
 from search_service.encoder_binding import EncoderSpec
 from search_service.filters import parse_filters
 from search_service.vector_index import ScoredPoint, Vector
@@ -24,10 +24,15 @@ MAX_TOP_K = 100
 class QueryEncoder(Protocol):
     """Makes query vectors [dim], with the spec of the encoder that made them."""
 
-    async def embed_text(self, text: str) -> tuple[Vector, EncoderSpec]:
-        """Raises ServiceUnavailable when the encoder is away, InvalidRequest for a bad text."""
+    async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
+        """By the encoder of this name; empty: the one of embedding_service's settings.
 
-    async def embed_picture(self, pixels: NDArray[np.uint8]) -> tuple[Vector, EncoderSpec]:
+        Raises ServiceUnavailable when the encoder is away, InvalidRequest for a bad text.
+        """
+
+    async def embed_picture(
+        self, pixels: NDArray[np.uint8], encoder: str
+    ) -> tuple[Vector, EncoderSpec]:
         """`pixels` uint8 [height, width, 3], as the spec wants them."""
 
     async def spec(self) -> EncoderSpec:
@@ -70,10 +75,10 @@ class Answer:
 
 
 class Searcher:
-    """Embeds the query and asks the collection."""
+    """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collection: Collection, encoder: QueryEncoder) -> None:
-        self._collection = collection
+    def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
+        self._collections = collections
         self._encoder = encoder
 
     async def search(
@@ -92,22 +97,24 @@ class Searcher:
             raise InvalidRequest("score_threshold", str(score_threshold), "0..1")
         conditions = parse_filters(filters)
         threshold = score_threshold or None
+        collection = self._collections.active  # the same all through, also when it is switched
         if isinstance(query, BySimilar):
             image_id = _image_id(query.image_id)
             started = time.perf_counter()
-            similar = await self._collection.search_similar(image_id, top_k, threshold, conditions)
+            similar = await collection.search_similar(image_id, top_k, threshold, conditions)
             if similar is None:
                 raise ImageNotIndexed(image_id=query.image_id, state="not in the index")
             hits, epoch = similar
-            return Answer(hits, epoch, self._collection.spec, 0.0, _ms_since(started))
+            return Answer(hits, epoch, collection.spec, 0.0, _ms_since(started))
+        name = collection.spec.name if collection.spec is not None else ""
         started = time.perf_counter()
         if isinstance(query, ByText):
-            vector, spec = await self._encoder.embed_text(query.text)
+            vector, spec = await self._encoder.embed_text(query.text, name)
         else:
-            vector, spec = await self._encoder.embed_picture(query.pixels)
+            vector, spec = await self._encoder.embed_picture(query.pixels, name)
         embed_ms = _ms_since(started)
         started = time.perf_counter()
-        hits, epoch = await self._collection.search(spec, vector, top_k, threshold, conditions)
+        hits, epoch = await collection.search(spec, vector, top_k, threshold, conditions)
         return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from search_service.collection import Collection
+from search_service.collection import CollectionState
+from search_service.collection_set import CollectionSet
 from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
 from search_service.wire import (
     plain,
@@ -25,10 +26,10 @@ MAX_POINTS = 1024
 
 
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
-    """Serves a collection."""
+    """Serves the collections."""
 
-    def __init__(self, collection: Collection, searcher: Searcher, name: str) -> None:
-        self._collection = collection
+    def __init__(self, collections: CollectionSet, searcher: Searcher, name: str) -> None:
+        self._collections = collections
         self._searcher = searcher
         self._name = name
 
@@ -37,10 +38,11 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.UpsertResponse:
         """Durable when it answers."""
         _check_count(len(request.points))
-        epoch = await self._collection.upsert(
+        epoch = await self._collections.upsert(
             spec_of(request.spec),
             [point_of(point) for point in request.points],
             vectors_of(request.vectors),
+            request.beside,
         )
         return search_pb2.UpsertResponse(epoch=epoch)
 
@@ -49,7 +51,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.SetPayloadResponse:
         """Replaces payloads."""
         _check_count(len(request.points))
-        epoch = await self._collection.set_payload([point_of(point) for point in request.points])
+        epoch = await self._collections.set_payload([point_of(point) for point in request.points])
         return search_pb2.SetPayloadResponse(epoch=epoch)
 
     async def DeletePoints(
@@ -57,7 +59,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.DeletePointsResponse:
         """Removes points."""
         _check_count(len(request.ids))
-        epoch = await self._collection.delete([uuid_of(text) for text in request.ids])
+        epoch = await self._collections.delete([uuid_of(text) for text in request.ids])
         return search_pb2.DeletePointsResponse(epoch=epoch)
 
     async def Search(
@@ -85,7 +87,26 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         self, request: search_pb2.GetCollectionRequest, context: Any
     ) -> search_pb2.Collection:
         """Describes the collection."""
-        state = await self._collection.state()
+        active, *others = await self._collections.states()
+        collection = self._message(active)
+        collection.others.extend(self._message(other) for other in others)
+        return collection
+
+    async def SwitchCollection(
+        self, request: search_pb2.SwitchCollectionRequest, context: Any
+    ) -> search_pb2.SwitchCollectionResponse:
+        """Lets another encoder answer."""
+        epoch = await self._collections.switch(spec_of(request.spec))
+        return search_pb2.SwitchCollectionResponse(epoch=epoch)
+
+    async def DropCollection(
+        self, request: search_pb2.DropCollectionRequest, context: Any
+    ) -> search_pb2.DropCollectionResponse:
+        """Removes the vectors of another encoder."""
+        await self._collections.drop(spec_of(request.spec))
+        return search_pb2.DropCollectionResponse()
+
+    def _message(self, state: CollectionState) -> search_pb2.Collection:
         return search_pb2.Collection(
             name=self._name,
             vectors_count=state.info.points,

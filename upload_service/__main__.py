@@ -15,6 +15,7 @@ from upload_service.database import Writer, open_catalogue
 from upload_service.intake import Intake
 from upload_service.jobs import Changes, Jobs
 from upload_service.reconciler import Reconciler
+from upload_service.reindexing import Reindexing
 from upload_service.repair import repair
 from upload_service.service import CatalogAdapter, UploadAdapter
 from upload_service.settings import UploadSettings
@@ -39,7 +40,8 @@ async def serve(settings: UploadSettings) -> None:
     changes = Changes()
     queue = WorkQueue.of(settings)
     catalog = Catalog(engine, writer, settings.max_metadata_bytes, time.time)
-    claims = Claims(writer, originals.delete, time.time)
+    reindexing = Reindexing(writer, time.time, settings.reindex_share)
+    claims = Claims(writer, reindexing, originals.delete, time.time)
     reconciler = Reconciler(claims, queue, settings.reconcile_interval_s)
 
     def on_taken() -> None:
@@ -60,7 +62,7 @@ async def serve(settings: UploadSettings) -> None:
         )
         server.add(
             catalog_pb2_grpc.add_CatalogServiceServicer_to_server,
-            CatalogAdapter(catalog, claims, Jobs(engine, changes), changes, reconciler),
+            CatalogAdapter(catalog, claims, Jobs(engine, changes), changes, reindexing, reconciler),
             "viewfinder.v1.CatalogService",
         )
         background = [

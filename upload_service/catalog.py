@@ -15,14 +15,14 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from upload_service.database import Writer
+from upload_service.encoder_rows import forget_vectors
+from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STATES, STORED
 from upload_service.tables import Image, ImageTag, JobImage
 from upload_service.tables import Job as JobRow
 from viewfinder.errors import ImageNotFound, InvalidRequest, MetadataTooLarge
 from viewfinder.ids import image_id as id_of
 from viewfinder.pictures import PictureInfo
 
-STORED, QUEUED, INDEXED, FAILED, DELETING = "stored", "queued", "indexed", "failed", "deleting"
-STATES = (STORED, QUEUED, INDEXED, FAILED, DELETING)
 MAX_IDS = 1000
 MAX_PAGE = 200
 MAX_TAGS = 100
@@ -153,6 +153,7 @@ class Catalog:
                 return row, False
             duplicate = row.state == FAILED
             if row.state == DELETING:
+                forget_vectors(session, row)
                 _describe(row, arrival)
                 _set_tags(session, row, arrival.tags)
                 row.uploaded_at = now

@@ -11,8 +11,10 @@ import structlog
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from upload_service.catalog import DELETING, FAILED, INDEXED, QUEUED, STORED
 from upload_service.database import Writer
+from upload_service.encoder_rows import forget_vectors
+from upload_service.reindexing import ReindexClaim, Reindexing, Report, Spec
+from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STORED
 from upload_service.tables import Image
 from viewfinder.errors import InvalidRequest, StorageFull
 
@@ -43,6 +45,7 @@ class Result:
     outcome: Outcome
     reason: str = ""
     version: int = 0
+    encoder: str = ""  # "name@revision" whose vectors were upserted
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Claim:
     to_refresh: list[Image] = field(default_factory=list)
     to_delete: list[str] = field(default_factory=list)
     more: bool = False
+    reindex: ReindexClaim | None = None
+    switch_to: Spec | None = None
 
 
 class Claims:
@@ -62,9 +67,14 @@ class Claims:
     """
 
     def __init__(
-        self, writer: Writer, drop_blob: Callable[[str], None], clock: Callable[[], float]
+        self,
+        writer: Writer,
+        reindexing: Reindexing,
+        drop_blob: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self._writer = writer
+        self._reindexing = reindexing
         self._drop_blob = drop_blob
         self._clock = clock
 
@@ -88,6 +98,10 @@ class Claims:
         return self._writer.write(lambda session: self._claim(session, claim_id, limit, lease_s))
 
     def _claim(self, session: Session, claim_id: str, limit: int, lease_s: float) -> Claim:
+        switch_to = self._reindexing.announced(session)
+        if switch_to is not None:
+            # Nothing else before that: it would be embedded with the wrong encoder.
+            return Claim(switch_to=switch_to)
         now = self._clock()
         mine = select(Image).where(Image.claim_id == claim_id, Image.work_due.is_not(None))
         due = select(Image).where(
@@ -122,22 +136,42 @@ class Claims:
             else:
                 row.state = QUEUED
                 claim.to_index.append(row)
+        if not rows:
+            claim.reindex = self._reindexing.claim(session, claim_id, limit, lease_s)
+            claim.switch_to = self._reindexing.announced(session)
+            claim.more = claim.reindex is not None
         return claim
 
-    def report(self, claim_id: str, results: Sequence[Result]) -> list[str]:
-        """Take in what became of claimed pictures.
+    def report(
+        self, claim_id: str, results: Sequence[Result], switched: str | None = None
+    ) -> list[str]:
+        """Take in what became of claimed pictures, and the encoder the index was switched to.
 
         Returns the ids reported as indexed that were deleted meanwhile; their vectors must go.
         """
-        return self._writer.write(lambda session: self._report(session, claim_id, results))
+        return self._writer.write(
+            lambda session: self._report(session, claim_id, results, switched)
+        )
 
-    def _report(self, session: Session, claim_id: str, results: Sequence[Result]) -> list[str]:
+    def _report(
+        self,
+        session: Session,
+        claim_id: str,
+        results: Sequence[Result],
+        switched: str | None,
+    ) -> list[str]:
         now = self._clock()
+        if switched is not None:
+            self._reindexing.take_switched(session, switched)
         ids = [result.id for result in results]
         rows = {row.id: row for row in session.scalars(select(Image).where(Image.id.in_(ids)))}
         gone = []
         for result in results:
             row = rows.get(result.id)
+            if result.encoder and self._reindexing.knows(session, result.encoder):
+                if self._reindexing.take_report(session, row, claim_id, _of_candidate(result)):
+                    gone.append(result.id)
+                continue
             held = row is not None and row.claim_id == claim_id
             if row is None or row.state == DELETING:
                 if result.outcome is Outcome.INDEXED:
@@ -145,13 +179,18 @@ class Claims:
                 if row is not None and held:
                     self._go_on_deleting(session, row, result, now)
             elif result.outcome is Outcome.DELETED:
+                forget_vectors(session, row)
                 self._embed_again(row, now)
             elif not held:
                 # Who holds the row now reports what counts. A late "indexed" may be of a vector
                 # that was deleted since.
                 continue
             elif result.outcome is Outcome.INDEXED:
-                self._indexed(row, result.version, now)
+                if self._reindexing.is_active(session, result.encoder):
+                    self._indexed(row, result.version, now)
+                    self._reindexing.was_indexed(session, row)
+                else:  # the index was switched to another encoder meanwhile
+                    self._retry(row, now)
             elif result.outcome is Outcome.FAILED and row.state != INDEXED:
                 _fail(row, result.reason)
             else:
@@ -196,9 +235,20 @@ class Claims:
 
         def count(session: Session) -> bool:
             first = select(Image.seq).where(Image.work_due <= self._clock()).limit(1)
-            return session.scalar(select(func.count()).select_from(first.subquery())) == 1
+            if session.scalar(select(func.count()).select_from(first.subquery())) == 1:
+                return True
+            return self._reindexing.is_due(session)
 
         return self._writer.read(count)
+
+
+def _of_candidate(result: Result) -> Report:
+    return Report(
+        encoder=result.encoder,
+        is_indexed=result.outcome is Outcome.INDEXED,
+        failure=result.reason if result.outcome is Outcome.FAILED else "",
+        version=result.version,
+    )
 
 
 def _fail(row: Image, reason: str) -> None:

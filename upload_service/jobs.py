@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from upload_service.catalog import DELETING, FAILED, INDEXED, QUEUED, STORED
+from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STORED
 from upload_service.tables import Image, JobImage
 from upload_service.tables import Job as JobRow
 from viewfinder.errors import JobNotFound, ServiceUnavailable

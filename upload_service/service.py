@@ -16,6 +16,8 @@ from upload_service.claims import Claims, Outcome, Result
 from upload_service.intake import Header, Intake
 from upload_service.jobs import Changes, Job, Jobs
 from upload_service.reconciler import Reconciler
+from upload_service.reindex_wire import plain_spec, reindex_message, spec_message
+from upload_service.reindexing import Reindexing, key_of
 from upload_service.tables import Image
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import catalog_pb2, catalog_pb2_grpc, upload_pb2, upload_pb2_grpc
@@ -60,10 +62,25 @@ class UploadAdapter(upload_pb2_grpc.UploadServiceServicer):
 
 
 async def _chunks(parts: AsyncIterator[upload_pb2.UploadRequest]) -> AsyncIterator[bytes]:
+    size_bytes = 0
     async for part in parts:
-        if part.WhichOneof("part") != "chunk":
-            raise InvalidRequest(field="part", value="header", allowed="chunks after the header")
-        yield part.chunk
+        match part.WhichOneof("part"):
+            case "chunk":
+                size_bytes += len(part.chunk)
+                yield part.chunk
+            case "end" if part.end.size_bytes == size_bytes:
+                return
+            case "end":
+                raise InvalidRequest(
+                    field="end.size_bytes", value=str(part.end.size_bytes), allowed=str(size_bytes)
+                )
+            case _:
+                raise InvalidRequest(
+                    field="part", value="header", allowed="chunks after the header, then the end"
+                )
+    raise InvalidRequest(
+        field="part", value="missing", allowed="an end after the last chunk: it was broken off"
+    )
 
 
 class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
@@ -75,8 +92,10 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
         claims: Claims,
         jobs: Jobs,
         changes: Changes,
+        reindexing: Reindexing,
         reconciler: Reconciler,
     ) -> None:
+        self._reindexing = reindexing
         self._catalog = catalog
         self._claims = claims
         self._jobs = jobs
@@ -161,6 +180,13 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             to_refresh=[_record(image) for image in claim.to_refresh],
             to_delete=claim.to_delete,
             more=claim.more,
+            reindex=None
+            if claim.reindex is None
+            else catalog_pb2.ReindexWork(
+                encoder=spec_message(claim.reindex.spec),
+                images=[_record(image) for image in claim.reindex.images],
+            ),
+            switch_to=None if claim.switch_to is None else spec_message(claim.switch_to),
         )
 
     async def ReportWork(
@@ -168,9 +194,49 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_pb2.ReportWorkResponse:
         """What became of it."""
         results = [_result(result) for result in request.results]
-        gone = await asyncio.to_thread(self._claims.report, request.claim_id, results)
+        switched = key_of(plain_spec(request.switched)) if request.HasField("switched") else None
+        gone = await asyncio.to_thread(self._claims.report, request.claim_id, results, switched)
         self._changes.notify()
+        rest_s = self._reindexing.rest_after(request.claim_id)
+        if switched is not None:
+            self._reconciler.work_arrived()
+        if rest_s:
+            asyncio.get_running_loop().call_later(rest_s, self._reconciler.work_arrived)
         return catalog_pb2.ReportWorkResponse(gone=gone)
+
+    async def StartReindex(
+        self, request: catalog_pb2.StartReindexRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        """Begin to move to another encoder."""
+        status = await asyncio.to_thread(
+            self._reindexing.start,
+            plain_spec(request.candidate),
+            plain_spec(request.active) if request.HasField("active") else None,
+            request.hold,
+        )
+        self._reconciler.work_arrived()
+        return reindex_message(status)
+
+    async def GetReindex(
+        self, request: catalog_pb2.GetReindexRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        """How far it is."""
+        return reindex_message(await asyncio.to_thread(self._reindexing.status))
+
+    async def SwitchEncoder(
+        self, request: catalog_pb2.SwitchEncoderRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        """To the candidate, or back."""
+        status = await asyncio.to_thread(self._reindexing.switch, request.back)
+        self._changes.notify()
+        self._reconciler.work_arrived()
+        return reindex_message(status)
+
+    async def ForgetEncoder(
+        self, request: catalog_pb2.ForgetEncoderRequest, context: Context
+    ) -> catalog_pb2.Reindex:
+        """Give the candidate up, or the encoder before."""
+        return reindex_message(await asyncio.to_thread(self._reindexing.forget, request.previous))
 
 
 def _result(result: catalog_pb2.WorkResult) -> Result:
@@ -181,7 +247,13 @@ def _result(result: catalog_pb2.WorkResult) -> Result:
             value=str(result.outcome),
             allowed=", ".join(known.value for known in Outcome),
         )
-    return Result(id=result.id, outcome=outcome, reason=result.reason, version=result.version)
+    return Result(
+        id=result.id,
+        outcome=outcome,
+        reason=result.reason,
+        version=result.version,
+        encoder=result.encoder,
+    )
 
 
 def _plain(metadata: Struct) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class UploadSettings(SharedSettings):
         alias="VIEWFINDER_MAX_METADATA_BYTES",
         description="Most metadata a client may attach to a picture, bytes of JSON",
     )
+    reindex_share: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        alias="VIEWFINDER_REINDEX_SHARE",
+        description="How much of a worker's time a reindex may take (0 to 1) when nothing else"
+        " waits; uploads always come first",
+    )
     reconcile_interval_s: float = Field(
         1.0,
         gt=0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -79,3 +79,42 @@ class JobImage(Base):
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     image_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
+class EncoderRow(Base):
+    """An encoder that the catalogue was told of: active, candidate or previous, one of each.
+
+    `cursor` is the `seq` up to which pictures were handed out to be embedded with it. `hold`: do
+    not switch to it by itself. `announce`: the index is yet to be told that it is the active one.
+    """
+
+    __tablename__ = "encoders"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
+    role: Mapped[str] = mapped_column(String(16), unique=True)
+    cursor: Mapped[int] = mapped_column(Integer, default=0)
+    hold: Mapped[bool] = mapped_column(Boolean, default=False)
+    announce: Mapped[bool] = mapped_column(Boolean, default=False)
+    started_at: Mapped[float] = mapped_column(Float)
+
+
+class ImageVector(Base):
+    """A picture has a vector of an encoder that is not the active one, or will soon.
+
+    `due` is NULL when it is done (`failure` says when it cannot be), else the time from which it
+    may be claimed, or the end of its claim. Of the active encoder, `Image.state` tells.
+    """
+
+    __tablename__ = "image_vectors"
+
+    encoder: Mapped[str] = mapped_column(
+        ForeignKey("encoders.key", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(
+        ForeignKey("images.seq", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    failure: Mapped[str] = mapped_column(String, default="")
+    due: Mapped[float | None] = mapped_column(Float, index=True)
+    claim_id: Mapped[str | None] = mapped_column(String(64))
+    tries: Mapped[int] = mapped_column(Integer, default=0)

@@ -321,6 +321,42 @@ class SearchResponse(Answer):
     explanation: str | None = None
 
 
+# --- moving to another encoder ---
+
+
+class ReindexRequest(Question):
+    """Embed all pictures with another encoder, in the background."""
+
+    encoder: str = Field(
+        min_length=1, max_length=200, description="Its name, as `viewfinder models list` shows it"
+    )
+    hold: bool = Field(False, description="Do not switch when all are done; wait for `/switch`")
+
+
+class SwitchRequest(Question):
+    """Which encoder is to answer."""
+
+    back: bool = Field(
+        False,
+        description="To the encoder before, at once; what was uploaded since is embedded again",
+    )
+
+
+class Reindex(Answer):
+    """How far the move to another encoder is."""
+
+    state: Literal["idle", "running", "ready", "switching"] = Field(
+        description="ready: all done, waits for `/switch`; switching: the index is being told"
+    )
+    active: EncoderInfo | None = Field(None, description="Answers searches")
+    candidate: EncoderInfo | None = Field(None, description="Is being prepared")
+    previous: EncoderInfo | None = Field(None, description="Is kept for the way back")
+    total: int = Field(0, description="Pictures to embed with the candidate")
+    done: int = 0
+    failed: int = Field(0, description="Of those done: the candidate cannot embed them")
+    started_at: datetime | None = None
+
+
 # --- status ---
 
 
@@ -402,4 +438,5 @@ class Stats(Answer):
 
 
 Problem.model_rebuild()
+Reindex.model_rebuild()
 Base64Upload.model_rebuild()

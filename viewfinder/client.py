@@ -40,6 +40,8 @@ DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 120.0
 """Between two signs of life while files are sent and stored."""
+LOADING_TIMEOUT_S = 120.0
+"""While an encoder is loaded."""
 GIVE_UP_AFTER_S = 30.0
 """How long `watch_job` tries to reach a gateway that went away."""
 
@@ -376,6 +378,39 @@ class Client:
                         raise error_of(api.Problem.model_validate_json(data))
         except httpx.TransportError as error:
             raise self._away(error) from error
+
+    # --- moving to another encoder ---
+
+    def start_reindex(self, encoder: str, *, hold: bool = False) -> api.Reindex:
+        """Embed all pictures with this encoder in the background, then switch to it.
+
+        Raises:
+            InvalidRequest: there is no such encoder, it answers already, or another reindex runs.
+        """
+        request = {"encoder": encoder, "hold": hold}
+        # The encoder may have to be loaded first.
+        return self._call("POST", "/reindex", api.Reindex, json=request, timeout=LOADING_TIMEOUT_S)
+
+    def reindex(self) -> api.Reindex:
+        """How far it is."""
+        return self._call("GET", "/reindex", api.Reindex)
+
+    def switch_encoder(self, *, back: bool = False) -> api.Reindex:
+        """To the candidate that is complete, or back to the encoder before.
+
+        Raises:
+            InvalidRequest: there is nothing to switch to.
+        """
+        return self._call("POST", "/reindex/switch", api.Reindex, json={"back": back})
+
+    def forget_encoder(self, *, previous: bool = False) -> api.Reindex:
+        """Cancel the reindex, or give up the way back and free its disk space.
+
+        Raises:
+            InvalidRequest: there is nothing to forget.
+        """
+        which = {"previous": "true" if previous else "false"}
+        return self._call("DELETE", "/reindex", api.Reindex, params=which)
 
     # --- status ---
 

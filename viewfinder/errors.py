@@ -220,7 +220,7 @@ class EncoderMismatch(ViewfinderError):
     title: ClassVar[str] = "The index was built by another encoder"
     template: ClassVar[str] = (
         "The index holds vectors of {index_encoder}, offered were vectors of {offered_encoder};"
-        " start with the encoder of the index, or with an empty index"
+        " move the index with `viewfinder reindex --model NAME`, or start with its encoder"
     )
 
 

@@ -34,32 +34,42 @@ ERROR_DETAIL_KEY = "viewfinder-error-bin"
 
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
 
-_SERVICE_CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "healthCheckConfig": {"serviceName": ""},
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-}
+
+def _service_config(service: str) -> dict[str, Any]:
+    return {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        # By name: containers that start again may swap addresses, and any service answers "".
+        "healthCheckConfig": {"serviceName": _full_name(service)},
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
 
 
-def channel_options() -> list[tuple[str, Any]]:
-    """What every channel is opened with."""
+def _full_name(service: str) -> str:
+    """`search_service` is `viewfinder.v1.SearchService` in its contract."""
+    return f"viewfinder.v1.{service.title().replace('_', '')}"
+
+
+def channel_options(service: str) -> list[tuple[str, Any]]:
+    """What every channel to a service is opened with."""
     return [
-        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.service_config", json.dumps(_service_config(service))),
         ("grpc.enable_retries", 1),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
+        # The default, 30 s, is how long a container that came back elsewhere would be missed.
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         # A proxy in the environment is for the outside world, not for our own sockets.
@@ -68,19 +78,19 @@ def channel_options() -> list[tuple[str, Any]]:
 
 
 def open_channel(address: str, service: str) -> grpc.aio.Channel:
-    """An asyncio channel to `host:port` or `unix:PATH`; `service` names it in errors.
+    """An asyncio channel to `host:port` or `unix:PATH`, used once `service` answers there.
 
     Opens nothing yet. Never open one in a process that forks afterwards (see docs/architecture.md).
     """
     return grpc.aio.insecure_channel(
-        address, options=channel_options(), interceptors=_aio_interceptors(service)
+        address, options=channel_options(service), interceptors=_aio_interceptors(service)
     )
 
 
 def open_blocking_channel(address: str, service: str) -> grpc.Channel:
     """The same for code without an event loop; unary calls only."""
     return grpc.intercept_channel(
-        grpc.insecure_channel(address, options=channel_options()), _BlockingUnary(service)
+        grpc.insecure_channel(address, options=channel_options(service)), _BlockingUnary(service)
     )
 
 
@@ -108,6 +118,8 @@ def error_of(error: grpc.RpcError, service: str) -> ViewfinderError:
     details = str(error.details() or code.name)
     if code is grpc.StatusCode.UNAVAILABLE:
         return ServiceUnavailable(service=service, reason=details)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return ServiceUnavailable(service=service, reason="something else answers at its address")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(service=service)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -117,12 +117,27 @@ class _ErrorsAndRequestIds(grpc.aio.ServerInterceptor):
             wrapped = _guard_stream(handler.unary_stream, method)
             make = grpc.unary_stream_rpc_method_handler
         elif handler.request_streaming:
-            wrapped = _guard_unary(handler.stream_unary, method)
+            wrapped = _guard_unary(_read_to_the_end(handler.stream_unary), method)
             make = grpc.stream_unary_rpc_method_handler
         else:
             wrapped = _guard_unary(handler.unary_unary, method)
             make = grpc.unary_unary_rpc_method_handler
         return make(wrapped, handler.request_deserializer, handler.response_serializer)
+
+
+def _read_to_the_end(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuses only after the stream has ended: a client of grpc.aio that still sends then may see
+    an INTERNAL of its own making in the place of the refusal (grpc/grpc#36066)."""
+
+    async def reading(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:  # type: ignore[type-arg]
+        try:
+            return await behaviour(requests, context)
+        except ViewfinderError:
+            async for _ in requests:
+                pass
+            raise
+
+    return reading
 
 
 def _guard_unary(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:

@@ -126,8 +126,15 @@ def load_settings(cls: type[S]) -> S:
 def exit_with_wrong_settings(cls: type[BaseSettings], error: ValidationError) -> NoReturn:
     """Print one line for each wrong value, naming its variable, and exit with status 2."""
     for problem in error.errors():
-        name = str(problem["loc"][0]) if problem["loc"] else cls.__name__
-        field = cls.model_fields.get(name)
+        if not problem["loc"]:  # of several values; all of them would show passwords
+            print(f"{cls.__name__}: {problem['msg']}", file=sys.stderr)
+            continue
+        name = str(problem["loc"][0])
+        field = next(
+            (one for key, one in cls.model_fields.items() if name in (key, one.alias)), None
+        )
         variable = (field.alias if field is not None else None) or name
-        print(f"{variable}={problem.get('input')!r}: {problem['msg']}", file=sys.stderr)
+        is_secret = field is not None and not field.repr
+        shown = "..." if is_secret else repr(problem.get("input"))
+        print(f"{variable}={shown}: {problem['msg']}", file=sys.stderr)
     raise SystemExit(2)

@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar
 import structlog
 
 from viewfinder.errors import ViewfinderError
-from viewfinder.v1 import search_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2, search_pb2
 from worker.indexing import KeepGoing
 from worker.outcomes import ImageRecord, WorkResult, deleted, give_back, indexed, is_to_blame
 from worker.payload import payload_of
-from worker.peers import Catalog, Index, Renditions
+from worker.peers import Catalog, Index, Renditions, key_of
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class BatchSummary:
     """What one claim came to."""
 
     indexed: int = 0
+    reindexed: int = 0
     refreshed: int = 0
     deleted: int = 0
     failed: int = 0
@@ -54,6 +55,9 @@ class IndexesPictures(Protocol):
 
     def index(self, records: Sequence[ImageRecord], keep_going: KeepGoing) -> list[WorkResult]:
         """One result for every record."""
+
+    def beside(self, candidate: common_pb2.EncoderSpec) -> IndexesPictures:
+        """The same for another encoder, into its own collection."""
 
 
 class StopSignal:
@@ -121,12 +125,34 @@ class BatchRunner:
         removed = self._remove(list(claim.to_delete))
         refreshed = self._refresh(claim.to_refresh)
         indexed_ = self._indexer.index(claim.to_index, keep_going)
-        results = [*removed, *refreshed, *indexed_]
-        if results:
-            gone = self._insist(lambda: self._catalog.report(claim_id, results))
+        moved = self._reindex(claim.reindex, keep_going)
+        switched = self._switch(claim)
+        results = [*removed, *refreshed, *indexed_, *moved]
+        if results or switched is not None:
+            gone = self._insist(lambda: self._catalog.report(claim_id, results, switched))
             if gone:
                 self._insist(lambda: self._index.delete(gone))
-        return _summary(removed, refreshed, indexed_, claim.more)
+        return _summary(removed, refreshed, indexed_, moved, claim.more)
+
+    def _reindex(self, work: catalog_pb2.ReindexWork, keep_going: KeepGoing) -> list[WorkResult]:
+        if not work.images:
+            return []
+        results = self._indexer.beside(work.encoder).index(work.images, keep_going)
+        for result in results:
+            result.encoder = key_of(work.encoder)
+        return results
+
+    def _switch(self, claim: catalog_pb2.ClaimWorkResponse) -> common_pb2.EncoderSpec | None:
+        """The encoder that answers now; None where nothing was to be switched, or could be."""
+        if not claim.HasField("switch_to"):
+            return None
+        try:
+            self._index.switch(claim.switch_to)
+        except ViewfinderError as error:
+            log.warning("the index is not switched yet", reason=error.message)
+            return None
+        log.info("the index is switched", encoder=key_of(claim.switch_to))
+        return claim.switch_to
 
     def _remove(self, ids: list[str]) -> list[WorkResult]:
         if not ids:
@@ -168,14 +194,16 @@ def _summary(
     removed: Sequence[WorkResult],
     refreshed: Sequence[WorkResult],
     indexed_: Sequence[WorkResult],
+    moved: Sequence[WorkResult],
     more: bool,
 ) -> BatchSummary:
     def count(results: Sequence[WorkResult], outcome: int) -> int:
         return sum(result.outcome == outcome for result in results)
 
-    everything = [*removed, *refreshed, *indexed_]
+    everything = [*removed, *refreshed, *indexed_, *moved]
     return BatchSummary(
         indexed=count(indexed_, WorkResult.OUTCOME_INDEXED),
+        reindexed=count(moved, WorkResult.OUTCOME_INDEXED),
         refreshed=count(refreshed, WorkResult.OUTCOME_INDEXED),
         deleted=count(removed, WorkResult.OUTCOME_DELETED),
         failed=count(everything, WorkResult.OUTCOME_FAILED),

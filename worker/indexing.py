@@ -21,7 +21,7 @@ from viewfinder.errors import (
     ViewfinderError,
 )
 from viewfinder.pixels import PixelSpec
-from viewfinder.v1 import search_pb2
+from viewfinder.v1 import common_pb2, search_pb2
 from worker.outcomes import (
     STOPPING,
     ImageRecord,
@@ -33,7 +33,7 @@ from worker.outcomes import (
     is_to_blame,
 )
 from worker.payload import payload_of
-from worker.peers import Embedder, Encoder, Index
+from worker.peers import Embedder, Encoder, Index, key_of
 
 log = structlog.get_logger()
 
@@ -91,12 +91,17 @@ class Indexer:
         index: Index,
         chunk_size: int = 8,
         decoders: int = 1,
+        candidate: common_pb2.EncoderSpec | None = None,
     ) -> None:
+        """`candidate`: embed with this encoder, into its own collection, instead of the index's."""
         self._originals = originals
         self._pixels = pixels
         self._embedder = embedder
         self._index = index
         self._chunk_size = chunk_size
+        self._decoders = decoders
+        self._candidate = candidate
+        self._beside: Indexer | None = None
         self._encoder: Encoder | None = None
         self._puzzles: Counter[str] = Counter()
         self._decoding = ThreadPoolExecutor(decoders, thread_name_prefix="decoding")
@@ -115,14 +120,43 @@ class Indexer:
         except ViewfinderError as error:
             return give_back((record.id for record in records), error.message)
 
+    def beside(self, candidate: common_pb2.EncoderSpec) -> Indexer:
+        """The same for another encoder, into its own collection."""
+        if self._beside is None or self._beside._candidate != candidate:
+            if self._beside is not None:
+                self._beside.close()
+            self._beside = Indexer(
+                self._originals,
+                self._pixels,
+                self._embedder,
+                self._index,
+                self._chunk_size,
+                self._decoders,
+                candidate,
+            )
+        return self._beside
+
     def close(self) -> None:
         """Stop the decoding threads; the collaborators stay open."""
+        if self._beside is not None:
+            self._beside.close()
         self._decoding.shutdown(wait=False, cancel_futures=True)
 
     def _current_encoder(self) -> Encoder:
         if self._encoder is None:
-            self._encoder = self._embedder.encoder()
+            self._encoder = self._ask_for_encoder()
         return self._encoder
+
+    def _ask_for_encoder(self) -> Encoder:
+        wanted = self._candidate
+        encoder = self._embedder.encoder(
+            self._index.encoder_name() if wanted is None else wanted.name
+        )
+        if wanted is not None and encoder.spec.revision != wanted.revision:
+            raise EncoderMismatch(
+                index_encoder=key_of(wanted), offered_encoder=key_of(encoder.spec)
+            )
+        return encoder
 
     def _index_with(
         self, encoder: Encoder, records: Sequence[ImageRecord], keep_going: KeepGoing
@@ -228,7 +262,7 @@ class Indexer:
     ) -> list[WorkResult]:
         points = [search_pb2.Point(id=r.id, payload=payload_of(r)) for r in records]
         try:
-            self._index.upsert(encoder, points, vectors)
+            self._index.upsert(encoder, points, vectors, self._candidate is not None)
         except ViewfinderError as error:
             if isinstance(error, EncoderMismatch):
                 log.warning("the index holds vectors of another encoder", reason=error.message)
@@ -242,10 +276,10 @@ class Indexer:
                 for row, record in enumerate(records)
                 for result in self._upsert([record], vectors[row : row + 1], encoder)
             ]
-        return [indexed(record) for record in records]
+        return [indexed(record, key_of(encoder.spec)) for record in records]
 
     def _raise_if_replaced(self, encoder: Encoder) -> None:
-        now = self._embedder.encoder()
+        now = self._ask_for_encoder()
         if now.spec.revision != encoder.spec.revision:
             raise EncoderMismatch(
                 index_encoder=encoder.spec.revision, offered_encoder=now.spec.revision

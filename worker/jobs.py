@@ -50,6 +50,7 @@ class JobContext:
             log.info(
                 "batch done",
                 indexed=summary.indexed,
+                reindexed=summary.reindexed,
                 refreshed=summary.refreshed,
                 deleted=summary.deleted,
                 failed=summary.failed,

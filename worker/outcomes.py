@@ -13,9 +13,15 @@ ImageRecord = catalog_pb2.ImageRecord
 STOPPING = "The worker is stopping, or the batch took too long; another one goes on with it"
 
 
-def indexed(record: ImageRecord) -> WorkResult:
-    """It is in the index, with the payload of this version."""
-    return WorkResult(id=record.id, outcome=WorkResult.OUTCOME_INDEXED, version=record.version)
+def indexed(record: ImageRecord, encoder: str = "") -> WorkResult:
+    """It is in the index with the payload of this version, and a vector of `encoder`
+    ("name@revision") where that is new."""
+    return WorkResult(
+        id=record.id,
+        outcome=WorkResult.OUTCOME_INDEXED,
+        version=record.version,
+        encoder=encoder,
+    )
 
 
 def failed(record: ImageRecord, reason: str) -> WorkResult:

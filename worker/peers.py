@@ -34,8 +34,16 @@ class Catalog(Protocol):
     def claim(self, claim_id: str, limit: int, lease_s: int) -> catalog_pb2.ClaimWorkResponse:
         """The rows of this claim; the same ones when it is repeated."""
 
-    def report(self, claim_id: str, results: Sequence[catalog_pb2.WorkResult]) -> list[str]:
-        """Report outcomes; ids that were deleted meanwhile come back."""
+    def report(
+        self,
+        claim_id: str,
+        results: Sequence[catalog_pb2.WorkResult],
+        switched: common_pb2.EncoderSpec | None = None,
+    ) -> list[str]:
+        """Report outcomes, and to which encoder the index was switched.
+
+        Ids that were deleted meanwhile come back.
+        """
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ class Encoder:
 class Embedder(Protocol):
     """Pixels in, vectors out."""
 
-    def encoder(self) -> Encoder:
-        """Which encoder answers there now."""
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of this name; empty: the one of embedding_service's settings."""
 
     def embed(self, pixels: NDArray[np.uint8], encoder: Encoder) -> NDArray[np.float32]:
         """uint8 [n, size, size, 3] -> float32 [n, dim], L2-normalised.
@@ -79,8 +87,18 @@ class Index(Protocol):
         encoder: Encoder,
         points: Sequence[search_pb2.Point],
         vectors: NDArray[np.float32],
+        beside: bool,
     ) -> None:
-        """Durable when it returns; row i of `vectors` [n, dim] belongs to points[i]."""
+        """Durable when it returns; row i of `vectors` [n, dim] belongs to points[i].
+
+        `beside`: into the collection of this encoder, which need not be the one that answers.
+        """
+
+    def encoder_name(self) -> str:
+        """Of the encoder whose vectors answer; empty while the index is new."""
+
+    def switch(self, spec: common_pb2.EncoderSpec) -> None:
+        """Let this encoder's vectors answer."""
 
     def set_payload(self, points: Sequence[search_pb2.Point]) -> None:
         """Replace the payload of points that exist."""
@@ -109,11 +127,17 @@ class RpcCatalog:
             timeout=QUICK_S,
         )
 
-    def report(self, claim_id: str, results: Sequence[catalog_pb2.WorkResult]) -> list[str]:
+    def report(
+        self,
+        claim_id: str,
+        results: Sequence[catalog_pb2.WorkResult],
+        switched: common_pb2.EncoderSpec | None = None,
+    ) -> list[str]:
         """See `Catalog`."""
-        answer = self._stub.ReportWork(
-            catalog_pb2.ReportWorkRequest(claim_id=claim_id, results=results), timeout=QUICK_S
+        request = catalog_pb2.ReportWorkRequest(
+            claim_id=claim_id, results=results, switched=switched
         )
+        answer = self._stub.ReportWork(request, timeout=QUICK_S)
         return list(answer.gone)
 
 
@@ -123,9 +147,11 @@ class RpcEmbedder:
     def __init__(self, stub: embedding_pb2_grpc.EmbeddingServiceStub) -> None:
         self._stub = stub
 
-    def encoder(self) -> Encoder:
+    def encoder(self, name: str) -> Encoder:
         """See `Embedder`."""
-        answer = self._stub.GetSpec(embedding_pb2.GetSpecRequest(), timeout=QUICK_S)
+        request = embedding_pb2.GetSpecRequest(encoder=name)
+        # It may have to load it first.
+        answer = self._stub.GetSpec(request, timeout=EMBED_S)
         return Encoder(spec=answer.spec, max_batch=max(1, answer.max_batch))
 
     def embed(self, pixels: NDArray[np.uint8], encoder: Encoder) -> NDArray[np.float32]:
@@ -135,13 +161,14 @@ class RpcEmbedder:
             embedding_pb2.EmbedImagesRequest(
                 pixels=common_pb2.Pixels(
                     data=pixels.tobytes(), count=count, height=height, width=width
-                )
+                ),
+                encoder=encoder.spec.name,
             ),
             timeout=EMBED_S,
         )
         if answer.spec.revision != encoder.spec.revision:
             raise EncoderMismatch(
-                index_encoder=_name(encoder.spec), offered_encoder=_name(answer.spec)
+                index_encoder=key_of(encoder.spec), offered_encoder=key_of(answer.spec)
             )
         vectors = np.frombuffer(answer.vectors.data, dtype="<f4")
         return vectors.reshape(answer.vectors.count, answer.vectors.dim)
@@ -158,6 +185,7 @@ class RpcIndex:
         encoder: Encoder,
         points: Sequence[search_pb2.Point],
         vectors: NDArray[np.float32],
+        beside: bool,
     ) -> None:
         """See `Index`."""
         count, dim = vectors.shape
@@ -168,9 +196,19 @@ class RpcIndex:
                 vectors=common_pb2.Vectors(
                     data=vectors.astype("<f4", copy=False).tobytes(), count=count, dim=dim
                 ),
+                beside=beside,
             ),
             timeout=UPSERT_S,
         )
+
+    def encoder_name(self) -> str:
+        """See `Index`."""
+        request = search_pb2.GetCollectionRequest()
+        return self._stub.GetCollection(request, timeout=QUICK_S).spec.name
+
+    def switch(self, spec: common_pb2.EncoderSpec) -> None:
+        """See `Index`."""
+        self._stub.SwitchCollection(search_pb2.SwitchCollectionRequest(spec=spec), timeout=UPSERT_S)
 
     def set_payload(self, points: Sequence[search_pb2.Point]) -> None:
         """See `Index`."""
@@ -192,5 +230,6 @@ class RpcRenditions:
         self._stub.DropRenditions(image_pb2.DropRenditionsRequest(image_ids=ids), timeout=QUICK_S)
 
 
-def _name(spec: common_pb2.EncoderSpec) -> str:
+def key_of(spec: common_pb2.EncoderSpec) -> str:
+    """`name@revision`."""
     return f"{spec.name}@{spec.revision}"

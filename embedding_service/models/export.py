@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -226,8 +227,14 @@ def _export(tower: nn.Module, example: torch.Tensor, name: str, shapes: Any, pat
                 raise cause from None
             cause = cause.__cause__
         raise ExportRefused(
-            f"its {path.name.partition('.')[0]} tower cannot be exported: {str(error)[:300]}"
+            f"its {path.name.partition('.')[0]} tower cannot be exported: {_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The exporter's essay, down to what happened."""
+    found = re.search(r"<class '[\w.]+'>: (.*)", str(error))
+    return (found.group(1) if found else str(error).partition("\n")[0])[:300]
 
 
 def _strip(path: Path) -> None:

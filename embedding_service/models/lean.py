@@ -127,7 +127,7 @@ def _attend(parts: Any, heads: int, *, causal: bool) -> Tensor:
 
 
 def _is_plain(module: Any) -> bool:
-    return (
+    return bool(
         module.batch_first
         and module._qkv_same_embed_dim
         and module.bias_k is None
@@ -149,7 +149,7 @@ def _is_plain_timm(module: Any) -> bool:
 
 
 def _is_patches(module: Any) -> bool:
-    return (
+    return bool(
         module.kernel_size == module.stride
         and module.kernel_size[0] == module.kernel_size[1] > 1
         and module.padding == (0, 0)

@@ -15,13 +15,3 @@ def test_texts_are_different_and_as_long_as_asked_for(tokens: int) -> None:
     for text in made:
         assert len(tokenizer.encode(text, add_special_tokens=False).ids) == tokens - 2
         assert len(text) <= 512
-
-
-@pytest.mark.openclip
-def test_the_words_are_one_token_of_openclip_each() -> None:
-    from embedding_service.models import openclip
-
-    tokenizer = openclip.open_clip().SimpleTokenizer()
-    for tokens in LENGTHS:
-        text = TextMaker().text(tokens)
-        assert len(tokenizer.encode(text)) == tokens - 2

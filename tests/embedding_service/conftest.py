@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib.util
 import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,12 +14,17 @@ import numpy as np
 import pytest
 
 from embedding_service.embedder import Embedder
+from embedding_service.embedder_set import EmbedderSet
+from embedding_service.encoder_loading import UnknownEncoder
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from embedding_service.service import FULL_NAME, EmbeddingAdapter
 from viewfinder import rpc
 from viewfinder.pixels import PixelSpec
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import embedding_pb2_grpc
+
+if importlib.util.find_spec("open_clip") is None:
+    collect_ignore_glob = ["test_openclip_*.py"]  # `make test-models` runs them
 
 SIZE = 4
 DIM = 8
@@ -95,6 +101,10 @@ async def embedder(encoder: HistogramEncoder) -> AsyncIterator[Embedder]:
     await embedder.close()
 
 
+def no_other(name: str) -> Embedder:
+    raise UnknownEncoder(f"{name} is not here")
+
+
 @pytest.fixture
 async def stub(embedder: Embedder, tmp_path: Path) -> AsyncIterator[Any]:
     """A client of the service, running over this test's encoder."""
@@ -102,7 +112,7 @@ async def stub(embedder: Embedder, tmp_path: Path) -> AsyncIterator[Any]:
     server = RpcServer(address, grace_s=1)
     server.add(
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
-        EmbeddingAdapter(embedder),
+        EmbeddingAdapter(EmbedderSet(embedder, no_other)),
         FULL_NAME,
     )
     ready = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,14 +30,28 @@ def record(image_id: str, name: str) -> dict[str, Any]:
     }
 
 
+def problem(status: int, detail: str, code: str = "unsupported_media_type") -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": "Not a picture we can read",
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+
+
 @dataclass
 class FakeGateway:
-    """What it has, and what it was asked."""
+    """What it has, what it was asked, and which file names it refuses or cannot index."""
 
     images: list[dict[str, Any]] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
     searches: list[dict[str, Any]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
+    uploads: list[bytes] = field(default_factory=list)
+    refuses: dict[str, str] = field(default_factory=dict)
+    fails: dict[str, str] = field(default_factory=dict)
     problem: dict[str, Any] | None = None
     url: str = ""
 
@@ -48,10 +63,15 @@ class FakeGateway:
         if (method, path) == ("POST", "/search"):
             self.searches.append(json.loads(body))
             return 200, self._hits(self.images)
+        if (method, path) == ("POST", "/images"):
+            return self._take(body)
+        if path.endswith("/events"):
+            return 200, self._job(path.split("/")[2])
         if path.endswith("/similar"):
             own = path.split("/")[2]
             return 200, self._hits([image for image in self.images if image["id"] != own])
         if (method, path) == ("GET", "/images"):
+            self.lists.append(target)
             page = self.images[: int(query["limit"][0])]
             return 200, {"images": page, "total": len(self.images), "next_cursor": None}
         found = next(image for image in self.images if image["id"] == path.split("/")[2])
@@ -60,6 +80,41 @@ class FakeGateway:
         if method == "PATCH":
             self.updates.append(json.loads(body))
         return 200, found
+
+    def _take(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        self.uploads.append(body)
+        names = [name.decode() for name in re.findall(rb'filename="([^"]+)"', body)]
+        for name in names:
+            if name not in self.refuses:
+                self.images.append(record(f"id-of-{name}", name))
+        rejected = [
+            {"file_name": name, "error": problem(415, self.refuses[name])}
+            for name in names
+            if name in self.refuses
+        ]
+        accepted = [
+            {**record(f"id-of-{name}", name), "duplicate": False}
+            for name in names
+            if name not in self.refuses
+        ]
+        return 202, {"images": accepted, "rejected": rejected, "job_id": "j"}
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        failures = [
+            {"image_id": image["id"], "file_name": image["file_name"], "reason": reason}
+            for image in self.images
+            if (reason := self.fails.get(image["file_name"]))
+        ]
+        return {
+            "job_id": job_id,
+            "total": len(self.images),
+            "stored": 0,
+            "indexed": len(self.images) - len(failures),
+            "failed": len(failures),
+            "gone": 0,
+            "done": True,
+            "failures": failures,
+        }
 
     def _hits(self, images: list[dict[str, Any]]) -> dict[str, Any]:
         hits = [
@@ -84,9 +139,11 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             status, answer = fake.answer(self.command, self.path, self.rfile.read(length))
-            content = json.dumps(answer).encode()
+            content, media_type = json.dumps(answer).encode(), "application/json"
+            if self.path.endswith("/events"):
+                content, media_type = b"event: job\ndata: " + content + b"\n\n", "text/event-stream"
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.frontend.conftest import FakeGateway, record
+from tests.frontend.conftest import FakeGateway, problem, record
 
 APP = str(Path(__file__).parents[2] / "frontend" / "app.py")
 TIMEOUT_S = 30
@@ -27,11 +27,23 @@ def markups(app: AppTest) -> list[str]:
     return [element.proto.body for element in app.get("html")]
 
 
+def drop(app: AppTest, *names: str) -> None:
+    app.file_uploader(key="files-0").set_value([(name, b"bytes", "image/jpeg") for name in names])
+    app.run()
+    wait_for_uploads(app)
+
+
+def wait_for_uploads(app: AppTest) -> None:
+    for sending in app.session_state["sendings"]:
+        sending.wait(TIMEOUT_S)
+    app.run()
+
+
 def test_an_empty_installation_says_what_to_do(gateway: FakeGateway) -> None:
     app = page()
     assert not app.exception
-    assert "No pictures yet" in texts(app)
-    assert app.expander[0].proto.expanded
+    assert "viewfinder index FOLDER" in texts(app)
+    assert not [button for button in app.button if str(button.key).startswith("open-")]
 
 
 def test_the_newest_pictures_are_shown_by_address_only(gateway: FakeGateway) -> None:
@@ -47,7 +59,24 @@ def test_a_description_is_searched_for_and_scores_are_shown(gateway: FakeGateway
     app = page()
     app.text_input(key="query").set_value("  a cat ").run()
     assert [search["query"] for search in gateway.searches] == ["a cat"]
-    assert "0.500" in texts(app)
+    assert ">0.50</span>" in texts(app)
+
+
+def test_looking_at_a_picture_does_not_search_again(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.text_input(key="query").set_value("a cat").run()
+    app.button(key="open-a1").click().run()
+    assert "width=1600" in texts(app)
+    assert len(gateway.searches) == 1
+
+
+def test_a_search_asks_for_nothing_but_its_answer(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    listed = len(gateway.lists)
+    app.text_input(key="query").set_value("a cat").run()
+    assert len(gateway.lists) == listed
 
 
 def test_more_like_this_shows_the_others(gateway: FakeGateway) -> None:
@@ -62,6 +91,17 @@ def test_more_like_this_shows_the_others(gateway: FakeGateway) -> None:
     assert "open-a1" in {button.key for button in app.button}
 
 
+def test_back_leads_to_the_search_before(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg"), record("b2", "dog.jpg")]
+    app = page()
+    app.text_input(key="query").set_value("a cat").run()
+    app.button(key="like-a1").click().run()
+    assert app.text_input(key="query").value == ""
+    app.button(key="back").click().run()
+    assert app.text_input(key="query").value == "a cat"
+    assert [search["query"] for search in gateway.searches] == ["a cat", "a cat"]
+
+
 def test_filters_go_with_the_search(gateway: FakeGateway) -> None:
     gateway.images = [record("a1", "cat.jpg")]
     app = page()
@@ -70,6 +110,8 @@ def test_filters_go_with_the_search(gateway: FakeGateway) -> None:
     app.text_input(key="query").set_value("a cat").run()
     assert gateway.searches[-1]["filters"] == {"media_type": ["image/png"]}
     assert gateway.searches[-1]["score_threshold"] == pytest.approx(0.2)
+    app.button(key="clear-filters").click().run()
+    assert gateway.searches[-1]["filters"] == {}
 
 
 def test_a_link_with_a_query_opens_on_that_search(gateway: FakeGateway) -> None:
@@ -84,8 +126,8 @@ def test_a_file_name_is_never_markup(gateway: FakeGateway) -> None:
     evil = "<script>alert(1)</script>**bold**.jpg"
     gateway.images = [record("a1", evil)]
     app = page()
-    assert "<script>" not in "\n".join(markups(app))
-    assert "&lt;script&gt;" in "\n".join(markups(app))
+    assert "<script>alert" not in "\n".join(markups(app))
+    assert "&lt;script&gt;alert" in "\n".join(markups(app))
     assert "**bold**" not in app.button(key="open-a1").label
 
 
@@ -96,6 +138,47 @@ def test_the_dialog_shows_what_is_known(gateway: FakeGateway) -> None:
     shown = texts(app)
     assert "640 x 480 pixels, 123.5 kB" in shown
     assert "width=1600" in shown
+
+
+def test_tags_are_saved_as_they_are_changed(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.button(key="open-a1").click().run()
+    app.multiselect(key="tags-a1").set_value([]).run()
+    assert gateway.updates == [{"tags": []}]
+
+
+def test_a_picture_is_deleted_after_a_second_click(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.button(key="open-a1").click().run()
+    assert gateway.deleted == []
+    app.button(key="delete-for-good").click().run()
+    assert gateway.deleted == ["a1"]
+    assert "width=1600" not in texts(app)
+
+
+def test_dropped_files_become_searchable_and_a_refused_one_is_named(gateway: FakeGateway) -> None:
+    gateway.refuses = {"notes.jpg": "'notes.jpg' is text/plain"}
+    gateway.fails = {"odd.png": "its pixels cannot be read"}
+    app = page()
+    drop(app, "cat.jpg", "notes.jpg", "odd.png")
+    assert "1 picture searchable" in texts(app)
+    assert "2 files could not be added" in texts(app)
+    assert r"'notes\.jpg' is text/plain" in texts(app)
+    assert r"odd\.png\: its pixels cannot be read" in texts(app)
+    assert "open-id-of-cat.jpg" in {button.key for button in app.button}
+
+
+def test_what_could_not_be_sent_is_sent_on_request(gateway: FakeGateway) -> None:
+    app = page()
+    gateway.problem = problem(503, "upload is away", "service_unavailable")
+    drop(app, "cat.jpg")
+    assert "1 file not sent" in texts(app)
+    gateway.problem = None
+    app.button(key="send-again-0").click().run()
+    wait_for_uploads(app)
+    assert "1 picture searchable" in texts(app)
 
 
 def test_a_gateway_that_is_away_is_said_with_what_to_do(
@@ -109,14 +192,8 @@ def test_a_gateway_that_is_away_is_said_with_what_to_do(
 
 
 def test_a_problem_is_shown_in_its_own_words(gateway: FakeGateway) -> None:
-    gateway.problem = {
-        "type": "about:blank",
-        "title": "Too many requests",
-        "status": 429,
-        "detail": "search is busy",
-        "code": "overloaded",
-        "fields": {"what": "search", "retry_after_s": 3},
-    }
+    gateway.problem = problem(429, "search is busy", "overloaded")
+    gateway.problem["fields"] = {"what": "search", "retry_after_s": 3}
     app = page()
     assert "Too many requests" in texts(app)
     assert not app.exception

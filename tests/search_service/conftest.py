@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from search_service.collection import Collection
+from search_service.collection_set import CollectionSet
 from search_service.edge_index import EdgeIndex
 from search_service.encoder_binding import EncoderSpec
-from search_service.index_folder import open_collection
+from search_service.index_folder import open_collections
 from search_service.query import Searcher
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.vector_index import Vector
@@ -31,12 +32,14 @@ class FakeEncoder:
         self.encoder_spec = SPEC
         self.error: Exception | None = None
 
-    async def embed_text(self, text: str) -> tuple[Vector, EncoderSpec]:
+    async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:
             raise self.error
         return word_vector(text), self.encoder_spec
 
-    async def embed_picture(self, pixels: NDArray[np.uint8]) -> tuple[Vector, EncoderSpec]:
+    async def embed_picture(
+        self, pixels: NDArray[np.uint8], encoder: str
+    ) -> tuple[Vector, EncoderSpec]:
         return picture_vector(pixels), self.encoder_spec
 
     async def spec(self) -> EncoderSpec:
@@ -52,16 +55,27 @@ def index(tmp_path: Path) -> Iterator[EdgeIndex]:
 
 
 @pytest.fixture
-def open_one(tmp_path: Path) -> Callable[[], Collection]:
-    """Opens the collection of this test's folder; close it before opening it again."""
-    return lambda: open_collection(tmp_path / "index", search_threads=1, min_free_bytes=0)
+def open_all(tmp_path: Path) -> Callable[[], CollectionSet]:
+    """Opens the collections of this test's folder; close them before opening them again."""
+    return lambda: open_collections(tmp_path / "index", search_threads=1, min_free_bytes=0)
 
 
 @pytest.fixture
-async def collection(open_one: Callable[[], Collection]) -> AsyncIterator[Collection]:
-    collection = open_one()
-    yield collection
-    await collection.close()
+def open_one(open_all: Callable[[], CollectionSet]) -> Callable[[], Collection]:
+    """Opens the active one of them."""
+    return lambda: open_all().active
+
+
+@pytest.fixture
+async def collections(open_all: Callable[[], CollectionSet]) -> AsyncIterator[CollectionSet]:
+    collections = open_all()
+    yield collections
+    await collections.close()
+
+
+@pytest.fixture
+def collection(collections: CollectionSet) -> Collection:
+    return collections.active
 
 
 @pytest.fixture
@@ -70,11 +84,13 @@ def encoder() -> FakeEncoder:
 
 
 @pytest.fixture
-async def stub(collection: Collection, encoder: FakeEncoder, tmp_path: Path) -> AsyncIterator[Any]:
+async def stub(
+    collections: CollectionSet, encoder: FakeEncoder, tmp_path: Path
+) -> AsyncIterator[Any]:
     """A client of the service, running over this test's collection."""
     address = f"unix:{tmp_path}/s.sock"
     server = RpcServer(address, grace_s=1)
-    adapter = SearchAdapter(collection, Searcher(collection, encoder), "pictures")
+    adapter = SearchAdapter(collections, Searcher(collections, encoder), "pictures")
     server.add(search_pb2_grpc.add_SearchServiceServicer_to_server, adapter, FULL_NAME)
     ready = asyncio.Event()
     running = asyncio.create_task(server.run(on_ready=ready.set))

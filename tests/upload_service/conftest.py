@@ -17,6 +17,7 @@ from upload_service.claims import Claims
 from upload_service.database import Writer, open_catalogue
 from upload_service.intake import Header, Intake, Taken
 from upload_service.jobs import Changes, Jobs
+from upload_service.reindexing import Reindexing
 from viewfinder.blobs import OriginalStore
 from viewfinder.pixels import PixelLimits, PixelPool
 
@@ -40,6 +41,7 @@ class House:
     folder: Path
     catalog: Catalog
     claims: Claims
+    reindexing: Reindexing
     jobs: Jobs
     intake: Intake
     originals: OriginalStore
@@ -73,11 +75,14 @@ async def house(tmp_path: Path, pixels: PixelPool) -> AsyncIterator[House]:
     engine = await asyncio.to_thread(open_catalogue, tmp_path / "catalogue" / "catalogue.sqlite")
     writer = Writer(engine)
     catalog = Catalog(engine, writer, 1000, clock)
-    claims = Claims(writer, originals.delete, clock)
+    reindexing = Reindexing(writer, clock, share=1.0)
+    claims = Claims(writer, reindexing, originals.delete, clock)
     taken: list[None] = []
     intake = Intake(catalog, originals, pixels, MAX_BYTES, lambda: taken.append(None))
     jobs = Jobs(engine, Changes())
-    yield House(tmp_path, catalog, claims, jobs, intake, originals, clock, writer, taken)
+    yield House(
+        tmp_path, catalog, claims, reindexing, jobs, intake, originals, clock, writer, taken
+    )
     writer.close()
 
 

@@ -43,6 +43,7 @@ async def _ready(settings: SharedSettings) -> None:
 def _requests(content: bytes) -> Iterator[upload_pb2.UploadRequest]:
     yield upload_pb2.UploadRequest(header=upload_pb2.UploadHeader(file_name="a.jpg"))
     yield upload_pb2.UploadRequest(chunk=content)
+    yield upload_pb2.UploadRequest(end=upload_pb2.UploadEnd(size_bytes=len(content)))
 
 
 @pytest.mark.slow  # starts the service twice

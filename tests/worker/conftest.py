@@ -35,14 +35,21 @@ class FakeCatalog:
     claims: list[str] = field(default_factory=list)
     reports: list[tuple[str, list[catalog_pb2.WorkResult]]] = field(default_factory=list)
     errors: list[ViewfinderError] = field(default_factory=list)  # raised by the next reports
+    switched: common_pb2.EncoderSpec | None = None  # by the last report
 
     def claim(self, claim_id: str, limit: int, lease_s: int) -> catalog_pb2.ClaimWorkResponse:
         self.claims.append(claim_id)
         return self.claim_response
 
-    def report(self, claim_id: str, results: Sequence[catalog_pb2.WorkResult]) -> list[str]:
+    def report(
+        self,
+        claim_id: str,
+        results: Sequence[catalog_pb2.WorkResult],
+        switched: common_pb2.EncoderSpec | None = None,
+    ) -> list[str]:
         if self.errors:
             raise self.errors.pop(0)
+        self.switched = switched
         self.reports.append((claim_id, list(results)))
         return self.gone
 
@@ -98,9 +105,11 @@ class FakeEmbedder:
         self.cursed: set[int] = set()
         self.batches: list[int] = []
         self.asked_for_spec = 0
+        self.asked_for: list[str] = []
 
-    def encoder(self) -> Encoder:
+    def encoder(self, name: str) -> Encoder:
         self.asked_for_spec += 1
+        self.asked_for.append(name)
         if self.away:
             raise ServiceUnavailable(service="embedding_service")
         return Encoder(
@@ -133,10 +142,27 @@ class FakeIndex:
         self.deletes: list[list[str]] = []
         self.error: ViewfinderError | None = None
         self.unwelcome: set[str] = set()
+        self.beside: set[str] = set()
+        self.name = ""
+        self.switched_to: list[common_pb2.EncoderSpec] = []
+
+    def encoder_name(self) -> str:
+        return self.name
+
+    def switch(self, spec: common_pb2.EncoderSpec) -> None:
+        if self.error is not None:
+            raise self.error
+        self.switched_to.append(spec)
 
     def upsert(
-        self, encoder: Encoder, points: Sequence[search_pb2.Point], vectors: NDArray[np.float32]
+        self,
+        encoder: Encoder,
+        points: Sequence[search_pb2.Point],
+        vectors: NDArray[np.float32],
+        beside: bool,
     ) -> None:
+        if beside:
+            self.beside |= {point.id for point in points}
         if self.error is not None:
             raise self.error
         if self.unwelcome & {point.id for point in points}:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import bench, demo, pictures, plugins, supervision
+from viewfinder.cli import bench, demo, pictures, plugins, reindex, supervision
 from viewfinder.cli import eval as evaluation
 
 HELP = """Describe a picture and it is there.
@@ -48,6 +48,7 @@ def make_app() -> typer.Typer:
     root.__doc__ = HELP
     supervision.register(app)
     pictures.register(app)
+    reindex.register(app)
     demo.register(app)
     bench.register(app)
     evaluation.register(app)

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from viewfinder.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -201,19 +202,31 @@ class ClaimWorkRequest(_message.Message):
     def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ...) -> None: ...
 
 class ClaimWorkResponse(_message.Message):
-    __slots__ = ("to_index", "to_refresh", "to_delete", "more")
+    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to")
     TO_INDEX_FIELD_NUMBER: _ClassVar[int]
     TO_REFRESH_FIELD_NUMBER: _ClassVar[int]
     TO_DELETE_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    REINDEX_FIELD_NUMBER: _ClassVar[int]
+    SWITCH_TO_FIELD_NUMBER: _ClassVar[int]
     to_index: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_refresh: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_delete: _containers.RepeatedScalarFieldContainer[str]
     more: bool
-    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ...) -> None: ...
+    reindex: ReindexWork
+    switch_to: _common_pb2.EncoderSpec
+    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class ReindexWork(_message.Message):
+    __slots__ = ("encoder", "images")
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    encoder: _common_pb2.EncoderSpec
+    images: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    def __init__(self, encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
 
 class WorkResult(_message.Message):
-    __slots__ = ("id", "outcome", "reason", "version")
+    __slots__ = ("id", "outcome", "reason", "version", "encoder")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[WorkResult.Outcome]
@@ -230,22 +243,74 @@ class WorkResult(_message.Message):
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
     id: str
     outcome: WorkResult.Outcome
     reason: str
     version: int
-    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    encoder: str
+    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ...) -> None: ...
 
 class ReportWorkRequest(_message.Message):
-    __slots__ = ("claim_id", "results")
+    __slots__ = ("claim_id", "results", "switched")
     CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    SWITCHED_FIELD_NUMBER: _ClassVar[int]
     claim_id: str
     results: _containers.RepeatedCompositeFieldContainer[WorkResult]
-    def __init__(self, claim_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[WorkResult, _Mapping]]] = ...) -> None: ...
+    switched: _common_pb2.EncoderSpec
+    def __init__(self, claim_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[WorkResult, _Mapping]]] = ..., switched: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class ReportWorkResponse(_message.Message):
     __slots__ = ("gone",)
     GONE_FIELD_NUMBER: _ClassVar[int]
     gone: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, gone: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StartReindexRequest(_message.Message):
+    __slots__ = ("candidate", "active", "hold")
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
+    candidate: _common_pb2.EncoderSpec
+    active: _common_pb2.EncoderSpec
+    hold: bool
+    def __init__(self, candidate: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., active: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., hold: _Optional[bool] = ...) -> None: ...
+
+class GetReindexRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SwitchEncoderRequest(_message.Message):
+    __slots__ = ("back",)
+    BACK_FIELD_NUMBER: _ClassVar[int]
+    back: bool
+    def __init__(self, back: _Optional[bool] = ...) -> None: ...
+
+class ForgetEncoderRequest(_message.Message):
+    __slots__ = ("previous",)
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    previous: bool
+    def __init__(self, previous: _Optional[bool] = ...) -> None: ...
+
+class Reindex(_message.Message):
+    __slots__ = ("state", "active", "candidate", "previous", "total", "done", "failed", "started_at", "dropped")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    active: _common_pb2.EncoderSpec
+    candidate: _common_pb2.EncoderSpec
+    previous: _common_pb2.EncoderSpec
+    total: int
+    done: int
+    failed: int
+    started_at: _timestamp_pb2.Timestamp
+    dropped: _common_pb2.EncoderSpec
+    def __init__(self, state: _Optional[str] = ..., active: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., candidate: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., previous: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dropped: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...

@@ -79,6 +79,26 @@ class CatalogServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_catalog__pb2.ReportWorkRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.ReportWorkResponse.FromString,
                 _registered_method=True)
+        self.StartReindex = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/StartReindex',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.StartReindexRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+                _registered_method=True)
+        self.GetReindex = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/GetReindex',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.GetReindexRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+                _registered_method=True)
+        self.SwitchEncoder = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/SwitchEncoder',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.SwitchEncoderRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+                _registered_method=True)
+        self.ForgetEncoder = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/ForgetEncoder',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -144,6 +164,34 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartReindex(self, request, context):
+        """Another encoder for all pictures, in the background, while searches go on with the active one.
+        The workers get the pictures by ClaimWork; when all are done, one of them switches the index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReindex(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchEncoder(self, request, context):
+        """To the candidate once all its pictures are done, or back to the encoder before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetEncoder(self, request, context):
+        """Forget the candidate, or the encoder before; `dropped` says whose vectors may go.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -191,6 +239,26 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ReportWork,
                     request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.ReportWorkRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_catalog__pb2.ReportWorkResponse.SerializeToString,
+            ),
+            'StartReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReindex,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.StartReindexRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.SerializeToString,
+            ),
+            'GetReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReindex,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.GetReindexRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.SerializeToString,
+            ),
+            'SwitchEncoder': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchEncoder,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.SwitchEncoderRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.SerializeToString,
+            ),
+            'ForgetEncoder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetEncoder,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -436,6 +504,114 @@ class CatalogService:
             '/viewfinder.v1.CatalogService/ReportWork',
             viewfinder_dot_v1_dot_catalog__pb2.ReportWorkRequest.SerializeToString,
             viewfinder_dot_v1_dot_catalog__pb2.ReportWorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/StartReindex',
+            viewfinder_dot_v1_dot_catalog__pb2.StartReindexRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/GetReindex',
+            viewfinder_dot_v1_dot_catalog__pb2.GetReindexRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchEncoder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/SwitchEncoder',
+            viewfinder_dot_v1_dot_catalog__pb2.SwitchEncoderRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetEncoder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/ForgetEncoder',
+            viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,15 @@ class CatalogServiceStub:
     The same claim_id gets the same rows again.
     """
     ReportWork: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ReportWorkRequest, _catalog_pb2.ReportWorkResponse]
+    StartReindex: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.StartReindexRequest, _catalog_pb2.Reindex]
+    """Another encoder for all pictures, in the background, while searches go on with the active one.
+    The workers get the pictures by ClaimWork; when all are done, one of them switches the index.
+    """
+    GetReindex: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetReindexRequest, _catalog_pb2.Reindex]
+    SwitchEncoder: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.SwitchEncoderRequest, _catalog_pb2.Reindex]
+    """To the candidate once all its pictures are done, or back to the encoder before."""
+    ForgetEncoder: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ForgetEncoderRequest, _catalog_pb2.Reindex]
+    """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -67,6 +76,15 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     The same claim_id gets the same rows again.
     """
     ReportWork: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ReportWorkRequest, _catalog_pb2.ReportWorkResponse]  # type: ignore[assignment]
+    StartReindex: _aio.UnaryUnaryMultiCallable[_catalog_pb2.StartReindexRequest, _catalog_pb2.Reindex]  # type: ignore[assignment]
+    """Another encoder for all pictures, in the background, while searches go on with the active one.
+    The workers get the pictures by ClaimWork; when all are done, one of them switches the index.
+    """
+    GetReindex: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetReindexRequest, _catalog_pb2.Reindex]  # type: ignore[assignment]
+    SwitchEncoder: _aio.UnaryUnaryMultiCallable[_catalog_pb2.SwitchEncoderRequest, _catalog_pb2.Reindex]  # type: ignore[assignment]
+    """To the candidate once all its pictures are done, or back to the encoder before."""
+    ForgetEncoder: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ForgetEncoderRequest, _catalog_pb2.Reindex]  # type: ignore[assignment]
+    """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -138,5 +156,38 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.ReportWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ReportWorkResponse, _abc.Awaitable[_catalog_pb2.ReportWorkResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def StartReindex(
+        self,
+        request: _catalog_pb2.StartReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.Reindex, _abc.Awaitable[_catalog_pb2.Reindex]]:
+        """Another encoder for all pictures, in the background, while searches go on with the active one.
+        The workers get the pictures by ClaimWork; when all are done, one of them switches the index.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReindex(
+        self,
+        request: _catalog_pb2.GetReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.Reindex, _abc.Awaitable[_catalog_pb2.Reindex]]: ...
+
+    @_abc_1.abstractmethod
+    def SwitchEncoder(
+        self,
+        request: _catalog_pb2.SwitchEncoderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.Reindex, _abc.Awaitable[_catalog_pb2.Reindex]]:
+        """To the candidate once all its pictures are done, or back to the encoder before."""
+
+    @_abc_1.abstractmethod
+    def ForgetEncoder(
+        self,
+        request: _catalog_pb2.ForgetEncoderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.Reindex, _abc.Awaitable[_catalog_pb2.Reindex]]:
+        """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

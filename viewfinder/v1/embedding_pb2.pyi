@@ -8,8 +8,10 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetSpecRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("encoder",)
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    encoder: str
+    def __init__(self, encoder: _Optional[str] = ...) -> None: ...
 
 class GetSpecResponse(_message.Message):
     __slots__ = ("spec", "device", "max_batch")
@@ -22,10 +24,12 @@ class GetSpecResponse(_message.Message):
     def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., device: _Optional[str] = ..., max_batch: _Optional[int] = ...) -> None: ...
 
 class EmbedTextRequest(_message.Message):
-    __slots__ = ("texts",)
+    __slots__ = ("texts", "encoder")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
+    encoder: str
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., encoder: _Optional[str] = ...) -> None: ...
 
 class EmbedTextResponse(_message.Message):
     __slots__ = ("vectors", "spec")
@@ -36,10 +40,12 @@ class EmbedTextResponse(_message.Message):
     def __init__(self, vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class EmbedImagesRequest(_message.Message):
-    __slots__ = ("pixels",)
+    __slots__ = ("pixels", "encoder")
     PIXELS_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
     pixels: _common_pb2.Pixels
-    def __init__(self, pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ...) -> None: ...
+    encoder: str
+    def __init__(self, pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., encoder: _Optional[str] = ...) -> None: ...
 
 class EmbedImagesResponse(_message.Message):
     __slots__ = ("vectors", "spec")

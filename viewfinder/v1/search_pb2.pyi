@@ -17,14 +17,16 @@ class Point(_message.Message):
     def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class UpsertRequest(_message.Message):
-    __slots__ = ("spec", "points", "vectors")
+    __slots__ = ("spec", "points", "vectors", "beside")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
+    BESIDE_FIELD_NUMBER: _ClassVar[int]
     spec: _common_pb2.EncoderSpec
     points: _containers.RepeatedCompositeFieldContainer[Point]
     vectors: _common_pb2.Vectors
-    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ...) -> None: ...
+    beside: bool
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., beside: _Optional[bool] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
     __slots__ = ("epoch",)
@@ -101,17 +103,41 @@ class GetCollectionRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("name", "vectors_count", "status", "indexed", "spec", "epoch")
+    __slots__ = ("name", "vectors_count", "status", "indexed", "spec", "epoch", "others")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VECTORS_COUNT_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INDEXED_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     vectors_count: int
     status: str
     indexed: bool
     spec: _common_pb2.EncoderSpec
     epoch: int
-    def __init__(self, name: _Optional[str] = ..., vectors_count: _Optional[int] = ..., status: _Optional[str] = ..., indexed: _Optional[bool] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., epoch: _Optional[int] = ...) -> None: ...
+    others: _containers.RepeatedCompositeFieldContainer[Collection]
+    def __init__(self, name: _Optional[str] = ..., vectors_count: _Optional[int] = ..., status: _Optional[str] = ..., indexed: _Optional[bool] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., epoch: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ...) -> None: ...
+
+class SwitchCollectionRequest(_message.Message):
+    __slots__ = ("spec",)
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    spec: _common_pb2.EncoderSpec
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class SwitchCollectionResponse(_message.Message):
+    __slots__ = ("epoch",)
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    def __init__(self, epoch: _Optional[int] = ...) -> None: ...
+
+class DropCollectionRequest(_message.Message):
+    __slots__ = ("spec",)
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    spec: _common_pb2.EncoderSpec
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class DropCollectionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

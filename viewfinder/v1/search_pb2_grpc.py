@@ -59,6 +59,16 @@ class SearchServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_search__pb2.GetCollectionRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_search__pb2.Collection.FromString,
                 _registered_method=True)
+        self.SwitchCollection = channel.unary_unary(
+                '/viewfinder.v1.SearchService/SwitchCollection',
+                request_serializer=viewfinder_dot_v1_dot_search__pb2.SwitchCollectionRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_search__pb2.SwitchCollectionResponse.FromString,
+                _registered_method=True)
+        self.DropCollection = channel.unary_unary(
+                '/viewfinder.v1.SearchService/DropCollection',
+                request_serializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionResponse.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
@@ -96,6 +106,20 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SwitchCollection(self, request, context):
+        """From one search to the next, this encoder's vectors answer. Durable; repeating it changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropCollection(self, request, context):
+        """Removes the vectors of an encoder that does not answer; unknown ones are passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SearchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,6 +147,16 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.GetCollection,
                     request_deserializer=viewfinder_dot_v1_dot_search__pb2.GetCollectionRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_search__pb2.Collection.SerializeToString,
+            ),
+            'SwitchCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchCollection,
+                    request_deserializer=viewfinder_dot_v1_dot_search__pb2.SwitchCollectionRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_search__pb2.SwitchCollectionResponse.SerializeToString,
+            ),
+            'DropCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropCollection,
+                    request_deserializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -260,6 +294,60 @@ class SearchService:
             '/viewfinder.v1.SearchService/GetCollection',
             viewfinder_dot_v1_dot_search__pb2.GetCollectionRequest.SerializeToString,
             viewfinder_dot_v1_dot_search__pb2.Collection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.SearchService/SwitchCollection',
+            viewfinder_dot_v1_dot_search__pb2.SwitchCollectionRequest.SerializeToString,
+            viewfinder_dot_v1_dot_search__pb2.SwitchCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.SearchService/DropCollection',
+            viewfinder_dot_v1_dot_search__pb2.DropCollectionRequest.SerializeToString,
+            viewfinder_dot_v1_dot_search__pb2.DropCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

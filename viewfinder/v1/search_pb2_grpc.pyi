@@ -38,6 +38,10 @@ class SearchServiceStub:
     DeletePoints: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeletePointsRequest, _search_pb2.DeletePointsResponse]
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
     GetCollection: _grpc.UnaryUnaryMultiCallable[_search_pb2.GetCollectionRequest, _search_pb2.Collection]
+    SwitchCollection: _grpc.UnaryUnaryMultiCallable[_search_pb2.SwitchCollectionRequest, _search_pb2.SwitchCollectionResponse]
+    """From one search to the next, this encoder's vectors answer. Durable; repeating it changes nothing."""
+    DropCollection: _grpc.UnaryUnaryMultiCallable[_search_pb2.DropCollectionRequest, _search_pb2.DropCollectionResponse]
+    """Removes the vectors of an encoder that does not answer; unknown ones are passed over."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
@@ -49,6 +53,10 @@ class SearchServiceAsyncStub(SearchServiceStub):
     DeletePoints: _aio.UnaryUnaryMultiCallable[_search_pb2.DeletePointsRequest, _search_pb2.DeletePointsResponse]  # type: ignore[assignment]
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
     GetCollection: _aio.UnaryUnaryMultiCallable[_search_pb2.GetCollectionRequest, _search_pb2.Collection]  # type: ignore[assignment]
+    SwitchCollection: _aio.UnaryUnaryMultiCallable[_search_pb2.SwitchCollectionRequest, _search_pb2.SwitchCollectionResponse]  # type: ignore[assignment]
+    """From one search to the next, this encoder's vectors answer. Durable; repeating it changes nothing."""
+    DropCollection: _aio.UnaryUnaryMultiCallable[_search_pb2.DropCollectionRequest, _search_pb2.DropCollectionResponse]  # type: ignore[assignment]
+    """Removes the vectors of an encoder that does not answer; unknown ones are passed over."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -87,5 +95,21 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.GetCollectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.Collection, _abc.Awaitable[_search_pb2.Collection]]: ...
+
+    @_abc_1.abstractmethod
+    def SwitchCollection(
+        self,
+        request: _search_pb2.SwitchCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.SwitchCollectionResponse, _abc.Awaitable[_search_pb2.SwitchCollectionResponse]]:
+        """From one search to the next, this encoder's vectors answer. Durable; repeating it changes nothing."""
+
+    @_abc_1.abstractmethod
+    def DropCollection(
+        self,
+        request: _search_pb2.DropCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.DropCollectionResponse, _abc.Awaitable[_search_pb2.DropCollectionResponse]]:
+        """Removes the vectors of an encoder that does not answer; unknown ones are passed over."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

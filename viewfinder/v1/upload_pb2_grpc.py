@@ -45,7 +45,8 @@ class UploadServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Upload(self, request_iterator, context):
-        """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB.
+        """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB, then the end.
+        Without the end it is not a whole file: a stream that was broken off can look like one that ended.
         Answers once the original and its catalogue row are durable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -32,7 +32,8 @@ class UploadServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UploadServiceAsyncStub: ...
     Upload: _grpc.StreamUnaryMultiCallable[_upload_pb2.UploadRequest, _upload_pb2.UploadResponse]
-    """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB.
+    """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB, then the end.
+    Without the end it is not a whole file: a stream that was broken off can look like one that ended.
     Answers once the original and its catalogue row are durable.
     """
 
@@ -40,7 +41,8 @@ class UploadServiceStub:
 class UploadServiceAsyncStub(UploadServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Upload: _aio.StreamUnaryMultiCallable[_upload_pb2.UploadRequest, _upload_pb2.UploadResponse]  # type: ignore[assignment]
-    """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB.
+    """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB, then the end.
+    Without the end it is not a whole file: a stream that was broken off can look like one that ended.
     Answers once the original and its catalogue row are durable.
     """
 
@@ -51,7 +53,8 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_upload_pb2.UploadRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.UploadResponse, _abc.Awaitable[_upload_pb2.UploadResponse]]:
-        """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB.
+        """One file a call: the header first, then the bytes in chunks of 256 KiB to 1 MiB, then the end.
+        Without the end it is not a whole file: a stream that was broken off can look like one that ended.
         Answers once the original and its catalogue row are durable.
         """
 

@@ -1,0 +1,120 @@
+"""Files on their way from this page's server to the gateway, in a thread of their own.
+
+The page stays usable meanwhile, and a closed tab loses no picture. One thread writes, the page
+only reads, and every attribute is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from frontend import markup
+from viewfinder.api_models import Job
+from viewfinder.client import Client, FileToUpload
+from viewfinder.errors import ViewfinderError
+from viewfinder.ids import new_id
+
+_FILES_A_REQUEST = 8
+_SENT_SHARE = 0.5
+"""Of the progress bar, for sending; the rest is for being indexed."""
+
+
+class DroppedFile(Protocol):
+    """What Streamlit makes of a dropped file."""
+
+    name: str
+
+    def getvalue(self) -> bytes:
+        """All of it."""
+
+
+class Sending:
+    """The files of one drop: sent, then watched until all of them are searchable."""
+
+    def __init__(self, client: Client, files: Sequence[DroppedFile], tags: Sequence[str]) -> None:
+        self._client = client
+        self._waiting = list(files)
+        self._tags = list(tags)
+        self._job_id = new_id()
+        self._thread: threading.Thread | None = None
+        self.total = len(files)
+        self.accepted = 0
+        self.known = 0
+        self.job: Job | None = None
+        self.refused: list[str] = []
+        self.error: ViewfinderError | None = None
+
+    def start(self) -> None:
+        """Send what has not been sent, once more after an error."""
+        self.error = None
+        self._thread = threading.Thread(target=self._run, name="sending", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until it has ended or failed."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    @property
+    def runs(self) -> bool:
+        """Whether something is still to come."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def searchable(self) -> int:
+        """Pictures of this drop that can be found."""
+        return self.job.indexed if self.job else 0
+
+    @property
+    def unsent(self) -> int:
+        """Files that the gateway has not answered for."""
+        return len(self._waiting)
+
+    @property
+    def share(self) -> float:
+        """How far it has come, 0 to 1."""
+        sent = 1 - self.unsent / self.total
+        indexed = (self.job.total - self.job.stored) / max(1, self.job.total) if self.job else 0.0
+        return _SENT_SHARE * sent + (1 - _SENT_SHARE) * indexed
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        if self.unsent:
+            return f"Sending {markup.pictures(self.total)}: {self.total - self.unsent} sent"
+        return f"{self.searchable} of {markup.pictures(self.accepted)} searchable"
+
+    def _run(self) -> None:
+        try:
+            while self._waiting:
+                self._send(self._waiting[:_FILES_A_REQUEST])
+                self._waiting = self._waiting[_FILES_A_REQUEST:]
+            if self.accepted:
+                for job in self._client.watch_job(self._job_id):
+                    self.job = job
+        except ViewfinderError as error:
+            self.error = error
+
+    def _send(self, files: Sequence[DroppedFile]) -> None:
+        answer = self._client.upload(
+            [FileToUpload(file.getvalue(), file_name=file.name) for file in files],
+            tags=self._tags,
+            job_id=self._job_id,
+        )
+        self.accepted += len(answer.images)
+        self.known += sum(image.duplicate for image in answer.images)
+        self.refused = self.refused + [
+            _named(rejected.file_name, rejected.error.detail) for rejected in answer.rejected
+        ]
+
+    @property
+    def not_added(self) -> list[str]:
+        """Files that cannot be searched for, each with its reason."""
+        failures = self.job.failures if self.job else []
+        return self.refused + [_named(failure.file_name, failure.reason) for failure in failures]
+
+
+def _named(file_name: str, reason: str) -> str:
+    return reason if file_name in reason else f"{file_name}: {reason}"
