@@ -35,7 +35,8 @@ class EncoderChoice:
             EncoderProblem: no such encoder or precision; the message names those there are.
         """
         name, at, precision = text.partition("@")
-        settings = load_settings(EmbeddingSettings)
+        # Encoders of any length may be measured, whatever the index wants.
+        settings = load_settings(EmbeddingSettings).model_copy(update={"clip_vector_dim": 0})
         if at:
             if precision not in PRECISIONS:
                 raise EncoderProblem(
@@ -69,6 +70,7 @@ class EncoderChoice:
         """What makes embedding_service start with it."""
         return {
             "VIEWFINDER_ENCODER": self.name,
+            "CLIP_VECTOR_DIM": "0",
             "VIEWFINDER_ENCODER_PRECISION": self.settings.encoder_precision,
             "VIEWFINDER_ENCODER_THREADS": str(self.settings.encoder_threads),
             "VIEWFINDER_MODELS_DIR": str(self.settings.models_dir.absolute()),
