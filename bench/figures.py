@@ -48,4 +48,9 @@ def report(title: str, figures: Mapping[str, float | int | str], json_file: Path
         table.add_row(name, f"{value:,}" if isinstance(value, int | float) else value)
     Console().print(table)
     if json_file is not None:
-        json_file.write_text(json.dumps(dict(figures), indent=1), encoding="utf-8")
+        write_json(figures, json_file)
+
+
+def write_json(figures: Mapping[str, float | int | str], file: Path) -> None:
+    """One flat object, so that others can check it."""
+    file.write_text(json.dumps(dict(figures), indent=1) + "\n", encoding="utf-8")

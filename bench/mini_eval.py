@@ -9,19 +9,19 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from embedding_service.encoders.base import FloatArray, PixelArray
+from bench.datasets import LABEL_TEMPLATE, Dataset, Question, WrongDataset, load
+from bench.retrieval import evaluate
+from bench.retrieval_metrics import figures_of
 from embedding_service.encoders.mini import PACKAGED, MiniEncoder
-from viewfinder.errors import ViewfinderError
 from viewfinder.pixels import PixelPool
 
 QUERY = "two dogs play with a ball on the green grass"
@@ -52,45 +52,29 @@ class MiniFigures:
     machine: str
 
 
-def recall(texts: FloatArray, pictures: FloatArray, own: Sequence[int]) -> Recall:
-    """Recall of texts [n, d] among pictures [m, d]; `own[i]` is the picture of text i."""
-    scores = texts @ pictures.T
-    best = scores[np.arange(len(texts)), own]
-    ranks = (scores > best[:, None]).sum(1)
-    percents = [float(np.mean(ranks < k) * 100) for k in (1, 5, 10)]
-    return Recall(len(texts), len(pictures), *percents)
+def recall(encoder: MiniEncoder, pool: PixelPool, dataset: Dataset) -> Recall:
+    """R@1, R@5 and R@10 on a dataset. Raises WrongDataset when a picture cannot be read."""
+    evaluation = evaluate(encoder, dataset, pool, Console(stderr=True))
+    if evaluation.unreadable:
+        raise WrongDataset(evaluation.unreadable[0])
+    found = figures_of(evaluation.ranking)
+    return Recall(
+        len(dataset.questions),
+        len(dataset.pictures),
+        found["r_at_1"],
+        found["r_at_5"],
+        found["r_at_10"],
+    )
 
 
-def embed_pictures(encoder: MiniEncoder, pool: PixelPool, paths: Sequence[Path]) -> FloatArray:
-    """Vectors of all pictures [n, dim]. Raises the error of the first that cannot be read."""
-    rows = []
-    for start in track(range(0, len(paths), encoder.max_batch), description="pictures"):
-        batch: list[PixelArray] = []
-        for prepared in pool.prepare_many(
-            paths[start : start + encoder.max_batch], encoder.spec.pixels
-        ):
-            if isinstance(prepared, ViewfinderError):
-                raise prepared
-            batch.append(prepared)
-        rows.append(encoder.embed_images(np.stack(batch)))
-    return np.concatenate(rows)
-
-
-def measure_captions(encoder: MiniEncoder, pool: PixelPool, folder: Path) -> Recall:
-    """Flickr8k dev: each of five captions a photo looks for its photo."""
-    rows = [json.loads(line) for line in (folder / "dev.jsonl").read_text().splitlines()]
-    pictures = embed_pictures(encoder, pool, [folder / "images" / row["image"] for row in rows])
-    captions = [(caption, i) for i, row in enumerate(rows) for caption in row["captions"]]
-    texts = encoder.embed_texts([caption for caption, _ in captions])
-    return recall(texts, pictures, [i for _, i in captions])
-
-
-def measure_names(encoder: MiniEncoder, pool: PixelPool, folder: Path) -> Recall:
-    """ "a photo of a X" looks for the photo whose file name says X."""
-    paths = sorted(folder.glob("*.jpg"))
-    names = [path.stem.split("_", 1)[1].replace("_", " ") for path in paths]
-    texts = encoder.embed_texts([f"a photo of a {name}" for name in names])
-    return recall(texts, embed_pictures(encoder, pool, paths), range(len(paths)))
+def names_dataset(folder: Path) -> Dataset:
+    """ "a photo of a X" is to find the photo whose file name says X."""
+    pictures = sorted(folder.glob("*.jpg"))
+    names = [path.stem.split("_", 1)[1].replace("_", " ") for path in pictures]
+    questions = [
+        Question(LABEL_TEMPLATE.format(name), frozenset({i})) for i, name in enumerate(names)
+    ]
+    return Dataset(folder.name, pictures, questions)
 
 
 def median_ms(call: Callable[[], object]) -> float:
@@ -113,8 +97,8 @@ def measure(data: Path, model: Traversable = PACKAGED) -> MiniFigures:
     with PixelPool() as pool:
         return MiniFigures(
             revision=encoder.spec.revision,
-            captions=measure_captions(encoder, pool, flickr) if flickr.is_dir() else None,
-            names=measure_names(encoder, pool, names) if names.is_dir() else None,
+            captions=recall(encoder, pool, load(flickr / "dev.jsonl")) if flickr.is_dir() else None,
+            names=recall(encoder, pool, names_dataset(names)) if names.is_dir() else None,
             text_ms=median_ms(lambda: encoder.embed_texts([QUERY])),
             picture_ms=median_ms(lambda: encoder.embed_images(pixels)),
             size_mb=sum(len(file.read_bytes()) for file in model.iterdir()) / 1e6,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import bench, demo, pictures, plugins, reindex, supervision
+from viewfinder.cli import bench, demo, evaluation, pictures, plugins, reindex, supervision
 
 HELP = """Describe a picture and it is there.
 
@@ -50,6 +50,7 @@ def make_app() -> typer.Typer:
     reindex.register(app)
     demo.register(app)
     bench.register(app)
+    evaluation.register(app)
     plugins.register(app)
     return app
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from viewfinder.cli.connection import fail
+from viewfinder.cli.connection import WRONG_ARGUMENT, fail
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here as one flat object.")
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     )
     bench.command("ingest")(ingest)
     bench.command("search")(search)
+    bench.command("encode")(encode)
     app.add_typer(bench, name="bench")
 
 
@@ -70,6 +72,29 @@ def search(
         if api is None:
             fill(url, pictures)
         report("Search", measure_search(url, requests, concurrency, repeat=repeat), json_file)
+
+
+def encode(
+    encoder: Annotated[
+        str, typer.Option(help="Its name, see `viewfinder models list`; else the settings' one.")
+    ] = "",
+    against: Annotated[
+        str, typer.Option(help="open_clip: the same weights, eager, in turns with the service.")
+    ] = "",
+    json_file: JsonFile = None,
+) -> None:
+    """Measure an encoder through its service: texts, pictures, start, memory.
+
+    viewfinder bench encode --encoder ViT-B-32--laion2b_s34b_b79k --against open_clip
+    """
+    from bench.encode import measure_encode
+    from bench.figures import report
+
+    try:
+        figures = measure_encode(encoder, against, Console(stderr=True, highlight=False))
+    except LookupError as error:
+        raise fail(str(error), WRONG_ARGUMENT) from None
+    report("Encode", figures, json_file)
 
 
 @contextmanager
