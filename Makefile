@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all
 	-c constraints.txt --config-settings editable_mode=compat
 PROTOS := $(wildcard proto/viewfinder/v1/*.proto)
 
-.PHONY: help demo test check proto docs bench train compose-test clean
+.PHONY: help demo test test-models check proto docs bench train compose-test clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(VENV)/ready-demo ## start everything on sample pictures and search them 
 
 test: $(VENV)/ready-dev ## run all tests
 	@$(BIN)/pytest $(ARGS)
+
+test-models: .venv-models/ready ## run the tests that need torch and open_clip, in an environment of their own
+	@.venv-models/bin/pytest -m openclip $(ARGS)
 
 check: $(VENV)/ready-dev ## lint, types, import rules, generated files in sync
 	$(BIN)/ruff check .
@@ -52,7 +55,7 @@ compose-test: ## build the containers, wait until healthy, run the end-to-end te
 	@deploy/compose-test
 
 clean: ## remove the environment and everything made by make
-	rm -rf $(VENV) .venv-training .demo .cache artifacts build *.egg-info .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-training .venv-models .demo .cache artifacts build *.egg-info .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -67,3 +70,9 @@ $(VENV)/ready-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Viewfinder and its development tools into $(VENV) ..."
 	@$(PIP) -e '.[dev]' && touch $@ $(VENV)/ready-demo
+
+.venv-models/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv .venv-models
+	@echo "Installing torch and open_clip into .venv-models (minutes the first time) ..."
+	@.venv-models/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
+		-c constraints.txt --config-settings editable_mode=compat -e '.[test,openclip]' && touch $@

@@ -329,7 +329,7 @@ def _export(
         tokenizer_source=tokenizer,
         int8=int8,
         keep_weights=keep_weights,
-        say=lambda step: console.print(f"[dim]{step} ...[/]"),
+        say=lambda step: console.print(f"[dim]{step}[/]"),
     )
     verified = manifest.verified
     console.print(f"[bold]{manifest.id}[/] is ready: {manifest.dim} numbers a vector")

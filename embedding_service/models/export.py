@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -122,10 +123,12 @@ def make(
     text, how = tokenizer_file(tokenizer, context, towers.is_causal(model))
     (folder / TOKENIZER).write_text(text, encoding="utf-8")
     say("exporting the text tower")
-    _export_text(towers.text_tower(model), how, folder / "text.fp32.onnx")
+    _export_text(towers.exported_text_tower(model), how, folder / "text.fp32.onnx")
     say("exporting the image tower")
     size = preprocessing.pixels.size
-    _export_images(towers.image_tower(model, preprocessing), size, folder / "image.fp32.onnx")
+    _export_images(
+        towers.exported_image_tower(model, preprocessing), size, folder / "image.fp32.onnx"
+    )
     manifest = Manifest(
         id=model_id(wanted.name, wanted.pretrained),
         name=wanted.name,
@@ -155,20 +158,30 @@ def make(
         )
     if int8:
         say("quantising")
-        for tower in ("text", "image"):
-            _quantise(folder / f"{tower}.fp32.onnx", folder / f"{tower}.int8.onnx")
-        quantised = _verify(folder, manifest, reference, "int8", say)
-        if quantised.reaches(INT8_LIMIT):
-            found["int8"] = quantised
-        else:
-            for path in folder.glob("*.int8.onnx*"):
-                path.unlink()
-            say(
-                f"int8 is too far from open_clip (smallest cosine {quantised}, wanted"
-                f" {INT8_LIMIT}): only fp32 is kept"
-            )
+        found |= _quantised(folder, manifest, reference, say)
     verified = Verification(found, len(reference.texts), len(reference.pixels), openclip.version())
     return replace(manifest, verified=verified, probes=reference.probes())
+
+
+def _quantised(
+    folder: Path, manifest: Manifest, reference: Reference, say: Say
+) -> dict[str, Agreement]:
+    """int8 and how well it agrees; nothing, and no files, where it does not."""
+    try:
+        for tower in ("text", "image"):
+            _quantise(folder / f"{tower}.fp32.onnx", folder / f"{tower}.int8.onnx")
+        found = _verify(folder, manifest, reference, "int8", say)
+        if found.reaches(INT8_LIMIT):
+            return {"int8": found}
+        why = f"int8 is too far from open_clip (smallest cosine {found}, wanted {INT8_LIMIT})"
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the quantiser raises everything; fp32 serves anyway
+        why = f"int8 cannot be made of it ({str(error).partition(chr(10))[0][:200]})"
+    for path in folder.glob("*.int8.onnx*"):
+        path.unlink()
+    say(f"{why}: only fp32 is kept")
+    return {}
 
 
 def _export_text(tower: nn.Module, how: TextInput, path: Path) -> None:
@@ -214,8 +227,14 @@ def _export(tower: nn.Module, example: torch.Tensor, name: str, shapes: Any, pat
                 raise cause from None
             cause = cause.__cause__
         raise ExportRefused(
-            f"its {path.name.partition('.')[0]} tower cannot be exported: {str(error)[:300]}"
+            f"its {path.name.partition('.')[0]} tower cannot be exported: {_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The exporter's essay, down to what happened."""
+    found = re.search(r"<class '[\w.]+'>: (.*)", str(error))
+    return (found.group(1) if found else str(error).partition("\n")[0])[:300]
 
 
 def _strip(path: Path) -> None:
@@ -245,6 +264,8 @@ def _quantise(fp32: Path, int8: Path) -> None:
             weight_type=make.QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=list(_QUANTISED),
+            # What comes out of ONNX Runtime's own operators has no declared type.
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
             use_external_data_format=large,
         )
 

@@ -156,11 +156,6 @@ def _config_of_name(wanted: Architecture) -> tuple[dict[str, Any], dict[str, Any
     tag = package.get_pretrained_cfg(wanted.name, wanted.pretrained) or {}
     model: dict[str, Any] = package.get_model_config(wanted.name)
     quick_gelu = wanted.quick_gelu or bool(tag.get("quick_gelu"))
-    if tag and model.get("quick_gelu") and not quick_gelu:
-        raise UnknownModel(
-            f"{wanted.pretrained} was not trained with QuickGELU: use "
-            f"{wanted.name.removesuffix('-quickgelu')}, not {wanted.name}"
-        )
     if quick_gelu:
         model["quick_gelu"] = True
     options = {
@@ -231,7 +226,14 @@ def _why(error: Exception, checkpoint: Path, name: str) -> str:
             keys = re.findall(r'"([^"]+)"', text)
             detail = f"it lacks, or has too much: {', '.join(keys[:_SHOWN_KEYS])}, ..."
         return f"{checkpoint} is of another architecture than {name}: {detail}"
-    if "weights_only" in text.lower() or "Weights only load failed" in text:
+    if isinstance(error, AssertionError):  # open_clip's, of tables of positions
+        return f"{checkpoint} is of another architecture than {name}: {text}"
+    if "TorchScript" in text:
+        return (
+            f"{checkpoint} is a TorchScript program, not weights; the same weights lie as"
+            " safetensors on the Hugging Face hub"
+        )
+    if re.search(r"Unsupported (global|class)", text, re.IGNORECASE):
         return (
             f"{checkpoint} holds more than weights, which could run code on this machine;"
             " save its state_dict alone (torch.save(model.state_dict(), FILE)), or as safetensors"

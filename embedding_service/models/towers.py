@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from embedding_service.models.lean import LeanAttention, lean
 from embedding_service.models.problems import ExportRefused
 from viewfinder.pictures import PixelSpec
 
@@ -23,10 +24,14 @@ class Preprocessing:
 
 
 class CausalTextTower(nn.Module):
-    """ids int64 [n, length] -> float32 [n, dim]; any length that holds the end-of-text token."""
+    """ids int64 [n, length] -> float32 [n, dim]; any length that holds the end-of-text token.
+
+    `is_masked`: give the causal mask to the attention; a lean one (lean.py) has its own.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
+        self.is_masked = True
         text = _text_of(model)
         self.embedding = text.token_embedding
         self.transformer = text.transformer
@@ -43,7 +48,8 @@ class CausalTextTower(nn.Module):
 
         length = ids.shape[1]
         x = self.embedding(ids) + self.positions[:length]
-        x = self.transformer(x, attn_mask=self.mask[:length, :length])
+        mask = self.mask[:length, :length] if self.is_masked else None
+        x = self.transformer(x, attn_mask=mask)
         x = text_global_pool(self.final(x), ids, self.pool, eos_token_id=self.eos)
         if isinstance(self.projection, nn.Linear):
             x = self.projection(x)
@@ -82,12 +88,33 @@ class ImageTower(nn.Module):
         return functional.normalize(self.model.encode_image(x), dim=-1)
 
 
+def exported_text_tower(model: Any) -> nn.Module:
+    """For ONNX Runtime; torch cannot run it."""
+    tower = text_tower(model)
+    copied = lean(tower, causal=isinstance(tower, CausalTextTower))
+    if isinstance(copied, CausalTextTower):
+        copied.is_masked = not _is_lean(copied)
+    return copied
+
+
+def exported_image_tower(model: Any, preprocessing: Preprocessing) -> nn.Module:
+    """For ONNX Runtime; torch cannot run it."""
+    return lean(image_tower(model, preprocessing), causal=False)
+
+
+def _is_lean(tower: CausalTextTower) -> bool:
+    attentions = [block.attn for block in tower.transformer.resblocks]
+    return all(isinstance(attention, LeanAttention) for attention in attentions)
+
+
 def is_causal(model: Any) -> bool:
     """Whether ids behind the end-of-text token cannot change the vector: the tower looks back only
     and its vector is that token's."""
     text = _text_of(model)
+    mask = getattr(text, "attn_mask", None)
     return (
-        getattr(text, "attn_mask", None) is not None
+        mask is not None
+        and torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
         and getattr(text, "cls_emb", None) is None
         and not getattr(text, "use_pad_mask", False)
         and _pool_of(text) in ("argmax", "eos")
