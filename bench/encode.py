@@ -26,7 +26,7 @@ from viewfinder.pixels import PixelPool, PixelSpec
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 JPEG_SIZE = (4000, 3000)
-OURS, SERVICE, OPEN_CLIP = "process", "service", "open_clip"
+OURS, SERVICE, OPEN_CLIP = "in_process", "service", "open_clip"
 _TEXT_CALLS = 5  # in a row
 _FIRST_CALLS = 30
 _FIRST_TOKENS = 9
@@ -58,10 +58,10 @@ class Line:
     timed: Paired
 
     def figures(self) -> Figures:
-        """Flat: the plain name for this process, others with their way in it."""
+        """Flat: the plain name for the service, others with their way in it."""
         flat: Figures = {}
         for way in self.timed.seconds:
-            name = self.name if way == OURS else f"{self.name}_{way}"
+            name = self.name if way == SERVICE else f"{self.name}_{way}"
             ms = np.asarray(self.timed.all_of(way)) * 1e3
             flat[f"{name}_p50_ms"] = round(float(np.percentile(ms, 50)), 3)
             flat[f"{name}_p95_ms"] = round(float(np.percentile(ms, 95)), 3)
@@ -69,8 +69,8 @@ class Line:
                 flat[f"{name}_per_s"] = round(self.pictures / self.timed.median_s(way), 2)
         if OPEN_CLIP in self.timed.seconds:
             for way in (OURS, SERVICE):
-                name = self.name if way == OURS else f"{self.name}_{way}"
-                flat[f"{name}_times_open_clip"] = round(self.timed.times_faster(way, OPEN_CLIP), 2)
+                name = self.name if way == SERVICE else f"{self.name}_{way}"
+                flat[f"{name}_times_faster"] = round(self.timed.times_faster(way, OPEN_CLIP), 2)
         return flat
 
 
@@ -128,7 +128,7 @@ def measure_encode(
         firsts = []
         for number in range(effort.starts):
             with own_service(choice) as service:
-                rest["service_rss_ready_mb"] = round(service.rss_mb(), 1)
+                rest["memory_ready_mb"] = round(service.rss_mb(), 1)
                 firsts.append(_first_query(service))
                 if number == effort.starts - 1:
                     ways = _with_service(ways, encoder.spec.pixels, pool, service)
@@ -136,15 +136,15 @@ def measure_encode(
                     status.update("texts of concurrent callers")
                     rest |= asyncio.run(measure_batcher(encoder, choice.settings, effort.rounds))
                     rest |= asyncio.run(measure_service(service, effort.rounds))
-                    rest["service_rss_mb"] = round(service.rss_mb(), 1)
+                    rest["memory_mb"] = round(service.rss_mb(), 1)
                     rest["service_has_torch"] = int(service.has_torch())
     startup_s, first_ms, times_median = np.array(firsts).T
     rest |= {
         "starts": effort.starts,
-        "startup_s": round(float(np.median(startup_s)), 3),
-        "first_query_ms": round(float(np.median(first_ms)), 3),
-        "first_query_times_median": round(float(np.median(times_median)), 2),
-        "first_query_times_median_max": round(float(times_median.max()), 2),
+        "start_s": round(float(np.median(startup_s)), 3),
+        "first_text_ms": round(float(np.median(first_ms)), 3),
+        "first_text_to_median": round(float(np.median(times_median)), 2),
+        "first_text_to_median_max": round(float(times_median.max()), 2),
     }
     return Encoded(choice.title, lines, rest)
 
@@ -213,7 +213,7 @@ def _timed(ways: Ways, encoder: Encoder, effort: Effort, say: Callable[[str], No
             for way, embed in ways.texts.items()
         }
         timed = time_in_turn(text_ways, effort.rounds, _TEXT_CALLS)
-        lines.append(Line(f"text_{tokens}_tokens", f"text, {tokens} tokens", 0, timed))
+        lines.append(Line(f"text_{tokens}", f"text, {tokens} tokens", 0, timed))
     for batch in effort.batches:
         say(f"pictures, {batch} at once")
         pixels = random.integers(0, 256, (batch, size, size, 3), np.uint8)
@@ -222,7 +222,7 @@ def _timed(ways: Ways, encoder: Encoder, effort: Effort, say: Callable[[str], No
             for way, embed in ways.pictures.items()
         }
         timed = time_in_turn(picture_ways, effort.picture_rounds, max(1, 4 // batch))
-        lines.append(Line(f"pictures_batch_{batch}", f"pictures, {batch} at once", batch, timed))
+        lines.append(Line(f"pictures_{batch}", f"pictures, {batch} at once", batch, timed))
     say("a large JPEG")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.jpg"
@@ -233,7 +233,7 @@ def _timed(ways: Ways, encoder: Encoder, effort: Effort, say: Callable[[str], No
         timed = time_in_turn(file_ways, effort.picture_rounds, 2)
     megapixels = round(effort.jpeg_size[0] * effort.jpeg_size[1] / 1e6)
     title = f"JPEG, {megapixels} MP"
-    lines.append(Line(f"jpeg_{megapixels}mp_to_vector", title, 0, timed))
+    lines.append(Line(f"jpeg_{megapixels}mp", title, 0, timed))
     return lines
 
 

@@ -29,7 +29,9 @@ async def measure_batcher(encoder: Encoder, settings: EmbeddingSettings, rounds:
     """Through embedding_service's own batching, in this process."""
     embedder = Embedder(encoder, settings.text_batch, settings.image_batch, text_cache_size=0)
     try:
-        return await _measure("batcher", lambda text: embedder.embed_texts([text], None), rounds)
+        return await _measure(
+            "_in_process", lambda text: embedder.embed_texts([text], None), rounds
+        )
     finally:
         await embedder.close()
 
@@ -45,7 +47,7 @@ async def measure_service(service: RunningService, rounds: int) -> Figures:
             )
             return call
 
-        return await _measure("service", embed, rounds)
+        return await _measure("", embed, rounds)
 
 
 async def _measure(name: str, embed: Embed, rounds: int) -> Figures:
@@ -56,9 +58,9 @@ async def _measure(name: str, embed: Embed, rounds: int) -> Figures:
     alone, together = np.median(rates, 0)
     gain = np.median(rates[:, 1] / rates[:, 0])
     return {
-        f"{name}_texts_one_by_one_per_s": round(float(alone), 1),
-        f"{name}_texts_{CALLERS}_concurrent_per_s": round(float(together), 1),
-        f"{name}_texts_{CALLERS}_concurrent_gain": round(float(gain), 2),
+        f"texts_per_s{name}": round(float(alone), 1),
+        f"texts_per_s_at_{CALLERS}{name}": round(float(together), 1),
+        f"concurrent_{CALLERS}_ratio{name}": round(float(gain), 2),
     }
 
 

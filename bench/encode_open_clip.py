@@ -105,7 +105,7 @@ def measure_start(manifest: Manifest, weights: Path) -> Figures:
     arguments = (manifest.name, manifest.pretrained, str(weights.absolute()))
     began = time.perf_counter()
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.encode_open_clip", *arguments],
+        [sys.executable, "-P", "-m", "bench.encode_open_clip", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -115,8 +115,8 @@ def measure_start(manifest: Manifest, weights: Path) -> Figures:
         raise EncoderProblem(f"open_clip does not start: {ran.stderr.strip()[-300:]}")
     told: dict[str, float] = json.loads(ran.stdout.strip().splitlines()[-1])
     return {
-        "open_clip_startup_s": round(took_s, 3),
-        "open_clip_rss_mb": round(told["rss_mb"], 1),
+        "open_clip_start_s": round(took_s, 3),
+        "open_clip_memory_mb": round(told["rss_mb"], 1),
     }
 
 

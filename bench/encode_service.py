@@ -81,7 +81,7 @@ def own_service(choice: EncoderChoice) -> Iterator[RunningService]:
         with said.open("wb") as log:
             began = time.perf_counter()
             process = subprocess.Popen(
-                [sys.executable, "-m", _SERVICE], env=environment, stdout=log, stderr=log
+                [sys.executable, "-P", "-m", _SERVICE], env=environment, stdout=log, stderr=log
             )
             try:
                 # The socket is there once the encoder is warm; to knock earlier would make gRPC

@@ -26,27 +26,27 @@ def show(console: Console, encoded: Encoded) -> None:
     pictures = [line for line in encoded.lines if line.pictures]
     console.print(_table("ms, p50 / p95", delays, _milliseconds))
     console.print(_table("pictures/s", pictures, _rate))
-    for name in ("batcher", "service"):
-        alone = rest[f"{name}_texts_one_by_one_per_s"]
-        together = rest[f"{name}_texts_{CALLERS}_concurrent_per_s"]
-        gain = rest[f"{name}_texts_{CALLERS}_concurrent_gain"]
+    for name, title in (("_in_process", "batching, in process"), ("", "service")):
+        alone = rest[f"texts_per_s{name}"]
+        together = rest[f"texts_per_s_at_{CALLERS}{name}"]
+        gain = rest[f"concurrent_{CALLERS}_ratio{name}"]
         console.print(
-            f"texts/s, {name}: {alone} one by one, {together} from {CALLERS} callers: {gain}x"
+            f"texts/s, {title}: {alone} one by one, {together} from {CALLERS} callers: {gain}x"
         )
     console.print(
-        f"service: ready after {rest['startup_s']} s, {rest['service_rss_ready_mb']} MB then,"
-        f" {rest['service_rss_mb']} MB after all of this,"
+        f"service: ready after {rest['start_s']} s, {rest['memory_ready_mb']} MB then,"
+        f" {rest['memory_mb']} MB after all of this,"
         f" torch {'is' if rest['service_has_torch'] else 'is not'} loaded"
     )
-    if "open_clip_startup_s" in rest:
+    if "open_clip_start_s" in rest:
         console.print(
-            f"open_clip: a first text after {rest['open_clip_startup_s']} s,"
-            f" {rest['open_clip_rss_mb']} MB"
+            f"open_clip: a first text and pictures after {rest['open_clip_start_s']} s,"
+            f" {rest['open_clip_memory_mb']} MB"
         )
     console.print(
-        f"first query after ready: {rest['first_query_ms']} ms,"
-        f" {rest['first_query_times_median']}x the median"
-        f" (at most {rest['first_query_times_median_max']}x in {rest['starts']} starts)"
+        f"first query after ready: {rest['first_text_ms']} ms,"
+        f" {rest['first_text_to_median']}x the median"
+        f" (at most {rest['first_text_to_median_max']}x in {rest['starts']} starts)"
     )
 
 

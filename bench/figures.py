@@ -52,5 +52,7 @@ def report(title: str, figures: Mapping[str, float | int | str], json_file: Path
 
 
 def write_json(figures: Mapping[str, float | int | str], file: Path) -> None:
-    """One flat object, for others to check."""
-    file.write_text(json.dumps(dict(figures), indent=1, ensure_ascii=False), encoding="utf-8")
+    """One flat object, so that others can check it."""
+    file.write_text(
+        json.dumps(dict(figures), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )

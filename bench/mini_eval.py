@@ -70,13 +70,13 @@ def recall_of(dataset: Dataset, encoder: MiniEncoder, pool: PixelPool) -> Recall
     return Recall(
         len(dataset.queries),
         len(dataset.pictures),
-        *(figures[f"r_at_{k}_percent"] for k in (1, 5, 10)),
+        *(figures[f"r_at_{k}"] for k in (1, 5, 10)),
     )
 
 
 def captions_of(folder: Path) -> Dataset:
     """Flickr8k dev: each of five captions a photo looks for its photo."""
-    return read_dataset(folder / "dev.jsonl", pictures=folder / "images")
+    return read_dataset(folder / "dev.jsonl")
 
 
 def names_of(folder: Path) -> Dataset:

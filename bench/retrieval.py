@@ -84,14 +84,16 @@ class Evaluation:
     differences: dict[str, Difference]
 
     def figures(self) -> Figures:
-        """Flat. The second encoder's begin with `compare_`, `difference_` is second less first."""
+        """Flat. Of two encoders they begin with `first_` and `second_`, and `difference_...` is
+        second less first, with its interval from `..._low` to `..._high`."""
         flat: Figures = {
             "queries": len(self.dataset.queries),
             "pictures": len(self.dataset.pictures),
-            "broken_pictures": len(self.broken),
+            "unreadable": len(self.broken),
             "decoding_s": round(self.decoding_s, 3),
         }
-        for prefix, judged in zip(("", "compare_"), self.judged, strict=False):
+        prefixes = ("first_", "second_") if len(self.judged) > 1 else ("",)
+        for prefix, judged in zip(prefixes, self.judged, strict=True):
             flat[f"{prefix}encoder"] = judged.title
             flat[f"{prefix}revision"] = judged.spec.revision
             flat |= {f"{prefix}{name}": round(v, 4) for name, v in judged.figures().items()}

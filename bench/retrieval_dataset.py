@@ -48,13 +48,11 @@ class Dataset:
         return Dataset(pictures, tuple(query for query in queries if query.right))
 
 
-def read_dataset(
-    path: Path, *, pictures: Path | None = None, prompt: str = PROMPT, limit: int | None = None
-) -> Dataset:
+def read_dataset(path: Path, *, prompt: str = PROMPT, limit: int | None = None) -> Dataset:
     """A JSONL file of captions, or a folder of label folders; at most `limit` pictures.
 
-    Paths in a JSONL file are relative to `pictures`, or else to the file's folder. Of label folders
-    a limit takes the first picture of each label, then the second, and so on.
+    Paths in a JSONL file are relative to the file, or to a folder `images` beside it. Of label
+    folders a limit takes the first picture of each label, then the second, and so on.
 
     Raises:
         DatasetProblem: the message names the file, the line and what is allowed.
@@ -62,7 +60,7 @@ def read_dataset(
     if path.is_dir():
         return _of_labels(path, prompt, limit)
     if path.is_file():
-        return _of_captions(path, pictures or path.parent, limit)
+        return _of_captions(path, limit)
     raise DatasetProblem(f"{path} does not exist; a dataset is a JSONL file or a folder of labels")
 
 
@@ -76,27 +74,26 @@ def captions_dataset(rows: Iterable[tuple[Path, Sequence[str]]]) -> Dataset:
     return Dataset(tuple(positions), tuple(queries))
 
 
-def _of_captions(file: Path, folder: Path, limit: int | None) -> Dataset:
-    rows = itertools.islice(_lines(file), limit)
-    dataset = captions_dataset((folder / image, captions) for image, captions in rows)
+def _of_captions(file: Path, limit: int | None) -> Dataset:
+    dataset = captions_dataset(itertools.islice(_lines(file), limit))
     if not dataset.queries:
         raise DatasetProblem(f"{file} holds no lines; each is {_LINE}")
     return dataset
 
 
-def _lines(file: Path) -> Iterator[tuple[str, list[str]]]:
+def _lines(file: Path) -> Iterator[tuple[Path, list[str]]]:
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
-                    yield _row(line)
+                    yield _row(line, file.parent)
                 except ValueError as error:
                     raise DatasetProblem(
                         f"{file}, line {number}: {error}; a line is {_LINE}"
                     ) from None
 
 
-def _row(line: bytes) -> tuple[str, list[str]]:
+def _row(line: bytes, folder: Path) -> tuple[Path, list[str]]:
     try:
         row = json.loads(line.decode("utf-8").strip())
     except UnicodeDecodeError as error:
@@ -114,7 +111,10 @@ def _row(line: bytes) -> tuple[str, list[str]]:
         or not all(isinstance(caption, str) and caption.strip() for caption in captions)
     ):
         raise ValueError(f'"captions" is {_shown(row, "captions")}, not a list of texts')
-    return image, captions
+    for picture in (folder / image, folder / "images" / image):
+        if picture.is_file():
+            return picture, captions
+    raise ValueError(f"{image} is not there, seen from {folder}")
 
 
 def _shown(row: dict[str, object], key: str) -> str:

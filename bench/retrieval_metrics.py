@@ -130,10 +130,10 @@ def median_rank(ranking: Ranking) -> float:
 def by_query(ranking: Ranking) -> dict[str, FloatArray]:
     """Everything that is a mean over queries, each [n]; names as in the figures."""
     return {
-        "r_at_1_percent": 100 * recall(ranking, 1),
-        "r_at_5_percent": 100 * recall(ranking, 5),
-        "r_at_10_percent": 100 * recall(ranking, 10),
-        "p_at_4_percent": 100 * precision(ranking),
+        "r_at_1": 100 * recall(ranking, 1),
+        "r_at_5": 100 * recall(ranking, 5),
+        "r_at_10": 100 * recall(ranking, 10),
+        "p_at_4": 100 * precision(ranking),
         "ndcg_at_4": ndcg(ranking),
         "mrr": reciprocal_rank(ranking),
     }

@@ -8,10 +8,10 @@ from rich.table import Table
 from bench.retrieval import Evaluation
 
 TITLES = {
-    "r_at_1_percent": "R@1 %",
-    "r_at_5_percent": "R@5 %",
-    "r_at_10_percent": "R@10 %",
-    "p_at_4_percent": "P@4 %",
+    "r_at_1": "R@1 %",
+    "r_at_5": "R@5 %",
+    "r_at_10": "R@10 %",
+    "p_at_4": "P@4 %",
     "ndcg_at_4": "NDCG@4",
     "mrr": "MRR",
     "median_rank": "median rank",
@@ -23,7 +23,8 @@ def shown(name: str, value: float, sign: str = "") -> str:
     """A figure with as many digits as it deserves."""
     if name == "median_rank":
         return f"{value:{sign}g}"
-    return f"{value:{sign}.1f}" if name.endswith("_percent") else f"{value:{sign}.3f}"
+    is_percent = name.startswith(("r_at_", "p_at_"))
+    return f"{value:{sign}.1f}" if is_percent else f"{value:{sign}.3f}"
 
 
 def show(console: Console, evaluation: Evaluation) -> None:

@@ -1,8 +1,9 @@
 """Dynamic batching: concurrent calls share runs of the model.
 
-A lane never waits when it is idle: it takes what is queued, at most `max_batch` rows, and while
-the model runs the next batch gathers. Rows are taken from the waiting calls in turn, so a call of
-one row is in the next run however many a big call still has.
+A lane that is idle does not wait for company: it takes what is queued, at most `max_batch` rows,
+and while the model runs the next batch gathers. After a run that several callers shared it waits
+one millisecond for them to come again. Rows are taken from the waiting calls in turn, so a call
+of one row is in the next run however many a big call still has.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from embedding_service.encoders.base import FloatArray
 from viewfinder.errors import DeadlineExceeded, Overloaded
 
 SERVICE = "embedding_service"
+_GATHERING_S = 0.001
 
 Row = TypeVar("Row")
 
@@ -72,6 +74,7 @@ class BatchingLane(Generic[Row]):
         self._calls: deque[_Call[Row]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._worker: asyncio.Task[None] | None = None
+        self._come_together = False  # the last run was of several callers
 
     async def embed(self, rows: Sequence[Row], timeout_s: float | None = None) -> FloatArray:
         """float32 [n, dim] for n rows, in their order.
@@ -98,7 +101,15 @@ class BatchingLane(Generic[Row]):
         self._thread.shutdown()
 
     async def _work(self) -> None:
-        while batch := self._next_batch():
+        while self._calls:
+            if self._come_together:
+                # Callers that got their answers together ask again together: a run of one of them
+                # and one of all others would cost them nearly twice the time.
+                await asyncio.sleep(_GATHERING_S)
+            batch = self._next_batch()
+            if not batch:
+                break
+            self._come_together = len({id(call) for call, _ in batch}) > 1
             await self._embed(batch)
 
     def _next_batch(self) -> list[tuple[_Call[Row], int]]:

@@ -11,11 +11,19 @@ Write = Callable[[str, str], Path]
 GOOD = json.dumps({"image": "a.png", "captions": ["a cat", "a pet"]})
 
 
-def test_each_caption_looks_for_its_own_picture(tmp_path: Path) -> None:
-    file = tmp_path / "captions.jsonl"
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    """The picture of GOOD, beside a file that a test writes."""
+    (tmp_path / "a.png").touch()
+    return tmp_path / "captions.jsonl"
+
+
+def test_each_caption_looks_for_its_own_picture(captions: Path, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/b.png").touch()
     lines = [GOOD, "", json.dumps({"image": "sub/b.png", "captions": ["Gr\u00fcn"]})]
-    file.write_text("\n".join(lines), encoding="utf-8")
-    dataset = read_dataset(file)
+    captions.write_text("\n".join(lines), encoding="utf-8")
+    dataset = read_dataset(captions)
     assert dataset.pictures == (tmp_path / "a.png", tmp_path / "sub/b.png")
     assert [(query.text, query.right) for query in dataset.queries] == [
         ("a cat", (0,)),
@@ -25,20 +33,21 @@ def test_each_caption_looks_for_its_own_picture(tmp_path: Path) -> None:
     assert [query.group for query in dataset.queries] == [0, 0, 1]
 
 
-def test_pictures_may_lie_in_another_folder_and_a_picture_named_twice_is_one(
+def test_pictures_may_lie_in_images_beside_the_file_and_one_named_twice_is_one(
+    captions: Path,
     tmp_path: Path,
 ) -> None:
-    file = tmp_path / "captions.jsonl"
-    file.write_text(f"{GOOD}\n{GOOD}\n")
-    dataset = read_dataset(file, pictures=tmp_path / "photos")
-    assert dataset.pictures == (tmp_path / "photos/a.png",)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "images/a.png")
+    captions.write_text(f"{GOOD}\n{GOOD}\n")
+    dataset = read_dataset(captions)
+    assert dataset.pictures == (tmp_path / "images/a.png",)
     assert len(dataset.queries) == 4
 
 
-def test_a_limit_takes_the_first_lines(tmp_path: Path) -> None:
-    file = tmp_path / "captions.jsonl"
-    file.write_text(f"{GOOD}\nnot JSON, but never read")
-    assert len(read_dataset(file, limit=1).pictures) == 1
+def test_a_limit_takes_the_first_lines(captions: Path) -> None:
+    captions.write_text(f"{GOOD}\nnot JSON, but never read")
+    assert len(read_dataset(captions, limit=1).pictures) == 1
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,7 @@ def test_a_limit_takes_the_first_lines(tmp_path: Path) -> None:
         ("[1]", "it is not a JSON object"),
         (json.dumps({"captions": ["a"]}), '"image" is missing, not a path'),
         (json.dumps({"image": 7, "captions": ["a"]}), '"image" is 7, not a path'),
+        (json.dumps({"image": "b.png", "captions": ["a"]}), "b.png is not there, seen from /"),
         (json.dumps({"image": "a.png"}), '"captions" is missing, not a list of texts'),
         (json.dumps({"image": "a.png", "captions": "a cat"}), '"captions" is "a cat", not a list'),
         (json.dumps({"image": "a.png", "captions": []}), r'"captions" is \[\], not a list'),
@@ -55,19 +65,17 @@ def test_a_limit_takes_the_first_lines(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_line_is_named_with_what_is_allowed(
-    tmp_path: Path, line: str, problem: str
+    captions: Path, line: str, problem: str
 ) -> None:
-    file = tmp_path / "captions.jsonl"
-    file.write_text(f"{GOOD}\n{line}\n")
+    captions.write_text(f"{GOOD}\n{line}\n")
     with pytest.raises(DatasetProblem, match=rf'captions\.jsonl, line 2: {problem}.*"captions"'):
-        read_dataset(file)
+        read_dataset(captions)
 
 
-def test_a_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "captions.jsonl"
-    file.write_bytes(b'{"image": "\xff"}')
+def test_a_line_that_is_not_utf_8_is_named(captions: Path) -> None:
+    captions.write_bytes(b'{"image": "\xff"}')
     with pytest.raises(DatasetProblem, match=r"line 1: it is not UTF-8 \(byte 12\)"):
-        read_dataset(file)
+        read_dataset(captions)
 
 
 def test_a_label_is_a_query_for_all_pictures_of_its_folder(picture: Write, tmp_path: Path) -> None:

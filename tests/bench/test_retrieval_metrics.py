@@ -24,10 +24,10 @@ def ranking_of(scores: list[list[float]], right: list[tuple[int, ...]]) -> Ranki
 def test_one_right_picture_at_the_third_place() -> None:
     figures = means(by_query(ranking_of([[0.9, 0.8, 0.7, 0.6, 0.5]], [(2,)])))
     assert figures == {
-        "r_at_1_percent": 0.0,
-        "r_at_5_percent": 100.0,
-        "r_at_10_percent": 100.0,
-        "p_at_4_percent": 25.0,
+        "r_at_1": 0.0,
+        "r_at_5": 100.0,
+        "r_at_10": 100.0,
+        "p_at_4": 25.0,
         "ndcg_at_4": 0.5,  # 1 / log2(1 + 3)
         "mrr": pytest.approx(1 / 3),
     }
@@ -37,10 +37,10 @@ def test_three_right_pictures_at_places_one_four_and_six() -> None:
     found = ranking_of([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]], [(0, 3, 5)])
     assert found.ranks[0, :3].tolist() == [1, 4, 6]
     figures = means(by_query(found))
-    assert figures["p_at_4_percent"] == 50.0
+    assert figures["p_at_4"] == 50.0
     most = 1 + 1 / math.log2(3) + 1 / 2
     assert figures["ndcg_at_4"] == pytest.approx((1 + 1 / math.log2(5)) / most)
-    assert figures["mrr"] == figures["r_at_1_percent"] / 100 == 1.0
+    assert figures["mrr"] == figures["r_at_1"] / 100 == 1.0
 
 
 def test_figures_are_means_over_queries_and_the_median_rank_is_a_median() -> None:
@@ -55,7 +55,7 @@ def test_a_collapsed_encoder_scores_nothing() -> None:
     assert found.first.tolist() == [20, 20, 20]
     assert found.top[0].tolist() == [1, 2, 3, 4]
     figures = means(by_query(found))
-    assert figures["r_at_10_percent"] == figures["p_at_4_percent"] == 0
+    assert figures["r_at_10"] == figures["p_at_4"] == 0
 
 
 def test_what_was_found_first_is_in_order_with_its_scores() -> None:
@@ -68,7 +68,7 @@ def test_what_was_found_first_is_in_order_with_its_scores() -> None:
 def test_fewer_pictures_than_places_leave_places_empty() -> None:
     found = ranking_of([[0.9, 0.8]], [(1,)])
     assert found.top[0].tolist() == [0, 1, -1, -1]
-    assert means(by_query(found))["r_at_5_percent"] == 100
+    assert means(by_query(found))["r_at_5"] == 100
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
@@ -94,8 +94,8 @@ def test_every_figure_is_that_of_a_plain_sort(levels: int) -> None:
         rows.append(([first <= k for k in (1, 5, 10)], sum(hits[:4]) / 4, gain / most, first, top))
     for k, number in ((1, 0), (5, 1), (10, 2)):
         brute = 100 * np.mean([row[0][number] for row in rows])
-        assert figures[f"r_at_{k}_percent"] == pytest.approx(brute)
-    assert figures["p_at_4_percent"] == pytest.approx(100 * np.mean([row[1] for row in rows]))
+        assert figures[f"r_at_{k}"] == pytest.approx(brute)
+    assert figures["p_at_4"] == pytest.approx(100 * np.mean([row[1] for row in rows]))
     assert figures["ndcg_at_4"] == pytest.approx(np.mean([row[2] for row in rows]))
     assert figures["mrr"] == pytest.approx(np.mean([1 / row[3] for row in rows]))
     assert median_rank(found) == np.median([row[3] for row in rows])

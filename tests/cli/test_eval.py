@@ -37,7 +37,7 @@ def test_a_folder_of_labels_is_measured_and_the_figures_are_one_flat_object(labe
     assert "3 queries among 3 pictures" in shown
     figures = json.loads(figures_file.read_text())
     assert figures["encoder"] == "mini"
-    assert figures["r_at_1_percent"] == 100
+    assert figures["r_at_1"] == 100
     assert report.read_text("utf-8").startswith("<!doctype html>")
 
 

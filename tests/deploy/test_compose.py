@@ -105,7 +105,7 @@ def test_every_service_may_write_to_volumes_and_the_temporary_folder_only(
         for volume in service.get("volumes", []):
             source, target, *_ = volume.split(":")
             assert source in compose.volumes
-            assert target in {"/data", "/data/originals"}
+            assert target in {"/data", "/data/originals", "/data/models"}
 
 
 def test_only_upload_service_can_change_originals(compose: Compose) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import bench, demo, pictures, plugins, reindex, supervision
-from viewfinder.cli import eval as evaluation
+from viewfinder.cli import bench, demo, evaluation, pictures, plugins, reindex, supervision
 
 HELP = """Describe a picture and it is there.
 

@@ -40,12 +40,6 @@ def retrieval(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take so many pictures (lines of a JSONL) at most.")
     ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, file_okay=False, help="Where a JSONL's pictures lie, if not beside it."
-        ),
-    ] = None,
     prompt: Annotated[
         str, typer.Option(help="How a label becomes a query; {} is the label.")
     ] = "a photo of a {}",
@@ -76,7 +70,7 @@ def retrieval(
         for file in filter(None, (report, json_file)):
             if not file.absolute().parent.is_dir():
                 raise fail(f"{file} cannot be written: its folder does not exist", WRONG_ARGUMENT)
-        data = read_dataset(dataset, pictures=pictures, prompt=prompt, limit=limit)
+        data = read_dataset(dataset, prompt=prompt, limit=limit)
         names = [encoder, compare] if compare else [encoder]
         choices = [EncoderChoice.of(name) for name in names]
         encoders = [NamedEncoder(choice.title, choice.load()) for choice in choices]
