@@ -61,7 +61,7 @@ def _rate(line: Line, way: str) -> str:
 
 def _short(value: float) -> str:
     """Three digits that count."""
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
     return f"{value:.{digits}f}"
 
 
