@@ -1,4 +1,7 @@
-"""What goes in and out of the REST interface; the gateway and its clients share these models."""
+"""What goes in and out of the REST interface; the gateway and its clients share these models.
+
+Those about the running of Viewfinder itself are in api_operations.py; all are found here.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,45 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from viewfinder.api_base import Answer, Question
+from viewfinder.api_operations import (
+    CatalogueStats as CatalogueStats,
+)
+from viewfinder.api_operations import (
+    CollectionStats as CollectionStats,
+)
+from viewfinder.api_operations import (
+    EncoderInfo as EncoderInfo,
+)
+from viewfinder.api_operations import (
+    Health as Health,
+)
+from viewfinder.api_operations import (
+    Latencies as Latencies,
+)
+from viewfinder.api_operations import (
+    LatencyStats as LatencyStats,
+)
+from viewfinder.api_operations import (
+    PartStatus as PartStatus,
+)
+from viewfinder.api_operations import (
+    Ready as Ready,
+)
+from viewfinder.api_operations import (
+    Reindex as Reindex,
+)
+from viewfinder.api_operations import (
+    ReindexRequest as ReindexRequest,
+)
+from viewfinder.api_operations import (
+    Stats as Stats,
+)
+from viewfinder.api_operations import (
+    SwitchRequest as SwitchRequest,
+)
 
 MAX_QUERY_CHARS = 512
 MAX_TOP_K = 100
@@ -19,18 +60,6 @@ MAX_FILTER_VALUES = 256
 
 ImageState = Literal["stored", "queued", "indexed", "failed", "deleting"]
 RenditionFormat = Literal["webp", "jpeg"]
-
-
-class Answer(BaseModel):
-    """Base of what the gateway sends. Clients ignore fields that a newer gateway adds."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Question(BaseModel):
-    """Base of what the gateway accepts: an unknown key is refused, it may be a misspelt one."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 # --- errors ---
@@ -321,122 +350,5 @@ class SearchResponse(Answer):
     explanation: str | None = None
 
 
-# --- moving to another encoder ---
-
-
-class ReindexRequest(Question):
-    """Embed all pictures with another encoder, in the background."""
-
-    encoder: str = Field(
-        min_length=1, max_length=200, description="Its name, as `viewfinder models list` shows it"
-    )
-    hold: bool = Field(False, description="Do not switch when all are done; wait for `/switch`")
-
-
-class SwitchRequest(Question):
-    """Which encoder is to answer."""
-
-    back: bool = Field(
-        False,
-        description="To the encoder before, at once; what was uploaded since is embedded again",
-    )
-
-
-class Reindex(Answer):
-    """How far the move to another encoder is."""
-
-    state: Literal["idle", "running", "ready", "switching"] = Field(
-        description="ready: all done, waits for `/switch`; switching: the index is being told"
-    )
-    active: EncoderInfo | None = Field(None, description="Answers searches")
-    candidate: EncoderInfo | None = Field(None, description="Is being prepared")
-    previous: EncoderInfo | None = Field(None, description="Is kept for the way back")
-    total: int = Field(0, description="Pictures to embed with the candidate")
-    done: int = 0
-    failed: int = Field(0, description="Of those done: the candidate cannot embed them")
-    started_at: datetime | None = None
-
-
-# --- status ---
-
-
-class Health(Answer):
-    """Whether the gateway lives, and in short what it reaches."""
-
-    status: Literal["ok", "degraded"]
-    encoder_loaded: bool
-    index_connected: bool
-    redis_connected: bool
-    device: str = Field(description="Where the encoder runs: cpu, cuda:0, ...; empty if unknown")
-    version: str
-
-
-class PartStatus(Answer):
-    """One part of Viewfinder, as seen from the gateway."""
-
-    ready: bool
-    detail: str = ""
-
-
-class Ready(Answer):
-    """Whether every part is ready; 503 when one is not."""
-
-    ready: bool
-    parts: dict[str, PartStatus]
-
-
-class LatencyStats(Answer):
-    """Of the last 10,000 calls, milliseconds."""
-
-    count: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    mean_ms: float
-
-
-class Latencies(Answer):
-    """Where the time of searches went."""
-
-    embedding: LatencyStats
-    search: LatencyStats = Field(description="In the index")
-    total: LatencyStats = Field(description="In the gateway, from request to answer")
-
-
-class EncoderInfo(Answer):
-    """Which encoder made the vectors of the index."""
-
-    name: str
-    revision: str
-    dim: int
-
-
-class CollectionStats(Answer):
-    """The vector index."""
-
-    name: str
-    vectors_count: int
-    status: str
-    indexed: bool = Field(description="A graph is built; false while search is exact")
-    encoder: EncoderInfo | None = None
-
-
-class CatalogueStats(Answer):
-    """The catalogue."""
-
-    total: int = Field(description="All but those being deleted")
-    by_state: dict[str, int]
-    size_bytes: int = Field(description="Of all originals")
-
-
-class Stats(Answer):
-    """Latencies and sizes."""
-
-    latency: Latencies
-    collection: CollectionStats
-    catalogue: CatalogueStats
-
-
 Problem.model_rebuild()
-Reindex.model_rebuild()
 Base64Upload.model_rebuild()

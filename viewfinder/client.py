@@ -17,9 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
-from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
 import httpx
@@ -27,17 +25,15 @@ from pydantic import ValidationError
 
 from viewfinder import api_models as api
 from viewfinder.client_answers import (
-    Answer,
     error_of,
     problem_of,
     raise_problem,
     read_answer,
     server_sent_events,
 )
+from viewfinder.client_connection import Connection
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
 
-DEFAULT_BASE_URL = "http://127.0.0.1:8000"
-DEFAULT_TIMEOUT_S = 30.0
 UPLOAD_TIMEOUT_S = 120.0
 """Between two signs of life while files are sent and stored."""
 LOADING_TIMEOUT_S = 120.0
@@ -76,47 +72,11 @@ class Content:
     etag: str
 
 
-class Client:
+class Client(Connection):
     """A connection to one gateway.
 
     `timeout_s` bounds each wait for an answer; uploads and job events have their own.
     """
-
-    def __init__(
-        self,
-        base_url: str = DEFAULT_BASE_URL,
-        api_key: str | None = None,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self._http = httpx.Client(
-            base_url=self.base_url,
-            headers={"X-API-Key": api_key} if api_key else {},
-            timeout=timeout_s,
-            transport=transport,
-            # A proxy in the environment is for the outside world, not for this machine.
-            trust_env=urlsplit(base_url).hostname not in {"127.0.0.1", "localhost", "::1"},
-        )
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._http.close()
-
-    def absolute(self, url: str) -> str:
-        """A `url` or `thumbnail_url` of an answer as a complete address."""
-        return urljoin(f"{self.base_url}/", url)
 
     # --- pictures ---
 
@@ -430,25 +390,6 @@ class Client:
     def stats(self) -> api.Stats:
         """Latencies and sizes."""
         return self._call("GET", "/stats", api.Stats)
-
-    # --- how ---
-
-    def _call(self, method: str, path: str, answer: type[Answer], **options: Any) -> Answer:
-        response = self._request(method, path, **options)
-        raise_problem(response)
-        return read_answer(response, answer)
-
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            return self._http.request(method, path, **options)
-        except httpx.ReadTimeout as error:
-            raise DeadlineExceeded(service=f"the gateway at {self.base_url}") from error
-        except httpx.TransportError as error:
-            raise self._away(error) from error
-
-    def _away(self, error: httpx.TransportError) -> ServiceUnavailable:
-        reason = str(error) or type(error).__name__
-        return ServiceUnavailable(service=f"the gateway at {self.base_url}", reason=reason)
 
 
 def _several(value: str | Sequence[str] | None) -> Sequence[str]:
