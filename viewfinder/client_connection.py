@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -10,6 +11,8 @@ import httpx
 
 from viewfinder.client_answers import Answer, raise_problem, read_answer
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # tells people nothing
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT_S = 30.0
@@ -68,5 +71,5 @@ class Connection:
             raise self._away(error) from error
 
     def _away(self, error: httpx.TransportError) -> ServiceUnavailable:
-        reason = str(error) or type(error).__name__
+        reason = _ERRNO.sub("", str(error)) or type(error).__name__
         return ServiceUnavailable(service=f"the gateway at {self.base_url}", reason=reason)
