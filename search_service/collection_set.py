@@ -141,10 +141,10 @@ class CollectionSet:
             slot = self._slot_of(spec)
             if slot is None:
                 slot = hashlib.sha256(str(spec).encode()).hexdigest()[:16]
-                folder = self._folder_of(slot)
-                collection = await asyncio.to_thread(self._open, folder)
-                await collection.prepare(spec)
-                self._slots[slot] = collection
+                if slot not in self._slots:  # else one whose making was killed half way
+                    folder = self._folder_of(slot)
+                    self._slots[slot] = await asyncio.to_thread(self._open, folder)
+                await self._slots[slot].prepare(spec)
             return self._slots[slot]
 
     async def _on_all(self, write: Callable[[Collection], Awaitable[int]]) -> list[int]:

@@ -126,6 +126,22 @@ async def test_the_first_collection_can_be_dropped_once_another_answers(
     await again.close()
 
 
+async def test_a_collection_whose_making_was_killed_half_way_is_made_whole(
+    open_all: Callable[[], CollectionSet], tmp_path: Path
+) -> None:
+    collections = open_all()
+    await fill(collections, SPEC, 3)
+    await collections.upsert(NEXT, [], np.zeros((0, NEXT.dim), np.float32), beside=True)
+    await collections.close()
+    [binding] = (tmp_path / "index" / "beside").glob("*/encoder.json")
+    binding.unlink()  # the vectors' files are made first
+    again = open_all()
+    await fill(again, NEXT, 4)
+    await again.switch(NEXT)
+    assert len(await found(again, NEXT)) == 4
+    await again.close()
+
+
 async def test_the_active_collection_cannot_be_dropped(collections: CollectionSet) -> None:
     await fill(collections, SPEC, 3)
     with pytest.raises(InvalidRequest):
