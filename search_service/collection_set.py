@@ -26,6 +26,7 @@ from viewfinder.errors import InvalidRequest
 HOME = ""
 """The slot of the first collection, which lies in the index folder itself."""
 _BESIDE = "beside"
+_GOING = "going-"
 _PARTS = ("edge", "encoder.json")
 
 log = structlog.get_logger()
@@ -46,6 +47,8 @@ class CollectionSet:
         self._open = open_collection
         self._pointer = folder / "active.json"
         self._active_slot = _read_pointer(self._pointer)
+        for leftover in folder.glob(f"{_GOING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         self._slots = {
             slot: open_collection(self._folder_of(slot)) for slot in self._slots_on_disk()
         }
@@ -169,12 +172,16 @@ class CollectionSet:
         return found
 
     def _remove(self, slot: str) -> None:
+        """Renamed first: what is removed half way must not be opened again."""
         folder = self._folder_of(slot)
-        if slot != HOME:
-            shutil.rmtree(folder, ignore_errors=True)
-            return
-        shutil.rmtree(folder / "edge", ignore_errors=True)
-        (folder / "encoder.json").unlink(missing_ok=True)
+        vectors = folder / "edge" if slot == HOME else folder
+        going = self._folder / f"{_GOING}{slot or 'home'}"
+        shutil.rmtree(going, ignore_errors=True)
+        if vectors.exists():
+            vectors.rename(going)
+        if slot == HOME:
+            (folder / "encoder.json").unlink(missing_ok=True)
+        shutil.rmtree(going, ignore_errors=True)
 
 
 def _read_pointer(path: Path) -> str:

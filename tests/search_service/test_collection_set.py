@@ -142,6 +142,29 @@ async def test_a_collection_whose_making_was_killed_half_way_is_made_whole(
     await again.close()
 
 
+async def test_a_drop_that_was_killed_half_way_is_finished_at_the_next_start(
+    open_all: Callable[[], CollectionSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collections = open_all()
+    await fill(collections, SPEC, 3)
+    await fill(collections, NEXT, 3)
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        for file in sorted(path.rglob("*.json")) if path.exists() else []:
+            file.unlink()  # some are gone, then nothing more
+
+    with monkeypatch.context() as patched:
+        patched.setattr("search_service.collection_set.shutil.rmtree", killed)
+        await collections.drop(NEXT)
+    await collections.close()
+    again = open_all()
+    assert len(await found(again, SPEC)) == 3
+    assert again.others == []
+    assert not list((tmp_path / "index").glob("going-*"))
+    await fill(again, NEXT, 2)
+    await again.close()
+
+
 async def test_the_active_collection_cannot_be_dropped(collections: CollectionSet) -> None:
     await fill(collections, SPEC, 3)
     with pytest.raises(InvalidRequest):
