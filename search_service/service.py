@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
 
 from search_service.collection import CollectionState
 from search_service.collection_set import CollectionSet
+from search_service.dump import dump, messages_of, stored_points_of
 from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
 from search_service.wire import (
     plain,
@@ -105,6 +107,23 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         """Removes the vectors of another encoder."""
         await self._collections.drop(spec_of(request.spec))
         return search_pb2.DropCollectionResponse()
+
+    async def DumpCollections(
+        self, request: search_pb2.DumpCollectionsRequest, context: Any
+    ) -> AsyncIterator[search_pb2.DumpCollectionsResponse]:
+        """All that is stored, for a backup."""
+        async for part in dump(self._collections):
+            for message in messages_of(part):
+                yield message
+
+    async def RestorePoints(
+        self, request: search_pb2.RestorePointsRequest, context: Any
+    ) -> search_pb2.RestorePointsResponse:
+        """Points of a backup into the collection of their encoder."""
+        _check_count(len(request.points.points))
+        points, vectors = stored_points_of(request.points)
+        await self._collections.upsert(spec_of(request.spec), points, vectors, request.beside)
+        return search_pb2.RestorePointsResponse()
 
     def _message(self, state: CollectionState) -> search_pb2.Collection:
         return search_pb2.Collection(

@@ -19,6 +19,7 @@ from upload_service.reindexing import Reindexing
 from upload_service.repair import repair
 from upload_service.service import CatalogAdapter, UploadAdapter
 from upload_service.settings import UploadSettings
+from upload_service.snapshot import drop_snapshots
 from viewfinder.blobs import OriginalStore
 from viewfinder.errors import ViewfinderError
 from viewfinder.pixels import PixelLimits, PixelPool
@@ -35,6 +36,7 @@ async def serve(settings: UploadSettings) -> None:
     """Serve until SIGTERM."""
     originals = OriginalStore.in_folder(settings.originals_dir)
     originals.drop_temporaries()
+    drop_snapshots(settings.catalogue_file)
     engine = open_catalogue(settings.catalogue_file)
     writer = Writer(engine)
     changes = Changes()

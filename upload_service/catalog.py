@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, select
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from upload_service.database import Writer
 from upload_service.encoder_rows import forget_vectors
+from upload_service.snapshot import Snapshot, snapshot
 from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STATES, STORED
 from upload_service.tables import Image, ImageTag, JobImage
 from upload_service.tables import Job as JobRow
@@ -225,6 +228,10 @@ class Catalog:
             total=sum(count for state, count in by_state.items() if state != DELETING),
             size_bytes=sum(size for state, _, size in rows if state != DELETING),
         )
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A copy of all that is committed, see `snapshot.snapshot`."""
+        return snapshot(Path(str(self._engine.url.database)))
 
     # --- repair ---
 

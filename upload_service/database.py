@@ -20,7 +20,7 @@ from viewfinder.errors import StorageFull
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS = 10_000
-_CANNOT_WRITE = {
+CANNOT_WRITE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
@@ -54,11 +54,17 @@ def open_catalogue(file: Path) -> Engine:
 
 def migrate(connection: Connection) -> None:
     """Bring the schema to the newest version."""
+    config = migrations()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def migrations() -> Config:
+    """Where the versions of the schema are described."""
     config = Config()
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))  # an ini value
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def _prepare_connection(connection: Any, _: object) -> None:
@@ -80,7 +86,7 @@ def _begin(connection: Connection) -> None:
 
 def _cannot_write(error: DBAPIError, where: str) -> StorageFull | None:
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the primary code
-    return StorageFull(where=where, reason=str(error.orig)) if code in _CANNOT_WRITE else None
+    return StorageFull(where=where, reason=str(error.orig)) if code in CANNOT_WRITE else None
 
 
 class Writer:

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from upload_service.catalog import Catalog
 from upload_service.claims import Claims, Outcome, Result
+from upload_service.dump import dump
 from upload_service.intake import Header, Intake
 from upload_service.jobs import Changes, Job, Jobs
 from upload_service.reconciler import Reconciler
@@ -237,6 +238,13 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_pb2.Reindex:
         """Give the candidate up, or the encoder before."""
         return reindex_message(await asyncio.to_thread(self._reindexing.forget, request.previous))
+
+    async def DumpCatalogue(
+        self, request: catalog_pb2.DumpCatalogueRequest, context: Context
+    ) -> AsyncIterator[catalog_pb2.DumpCatalogueResponse]:
+        """The catalogue as it is now, for a backup."""
+        async for message in dump(self._catalog.snapshot()):
+            yield message
 
 
 def _result(result: catalog_pb2.WorkResult) -> Result:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import bench, demo, evaluation, pictures, plugins, reindex, supervision
+from viewfinder.cli import backup, bench, demo, evaluation, pictures, plugins, reindex, supervision
 
 HELP = """Describe a picture and it is there.
 
@@ -48,6 +48,7 @@ def make_app() -> typer.Typer:
     supervision.register(app)
     pictures.register(app)
     reindex.register(app)
+    backup.register(app)
     demo.register(app)
     bench.register(app)
     evaluation.register(app)

@@ -20,6 +20,7 @@ from viewfinder.cli.programs import (
     environment_of,
     supervisord_config,
 )
+from viewfinder.cli.restore_swap import finish_restore, staging_dir
 from viewfinder.cli.stack_settings import StackSettings
 from viewfinder.cli.supervisor_client import NotRunningError, ProcessState, SupervisorClient
 
@@ -64,13 +65,12 @@ class Stack:
         Raises:
             CannotStartError: it runs already, or supervisord cannot be started.
         """
-        self.settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.logs_dir.mkdir(parents=True, exist_ok=True)
         with self._start_lock():
             running = self.pid()
             if running is not None:
                 raise CannotStartError(already_running(running))
-            end_orphans(self.settings)
+            self._tidy()
             config = self.settings.run_dir / "supervisord.conf"
             config.write_text(supervisord_config(self.settings, self.programs), encoding="utf-8")
             first_words = self.settings.run_dir / "supervisord.out"
@@ -107,13 +107,39 @@ class Stack:
         return self._supervisord is not None and self._supervisord.poll() is not None
 
     @contextmanager
+    def kept_down(self, why: str) -> Iterator[None]:
+        """Nobody starts it meanwhile; `why` is a participle.
+
+        Raises:
+            CannotStartError: it runs, or is being started.
+        """
+        with self._start_lock():
+            running = self.pid()
+            if running is not None:
+                raise CannotStartError(
+                    f"It cannot be {why} while Viewfinder runs on this data folder; stop it with:"
+                    " viewfinder down"
+                )
+            self._tidy()
+            yield
+
+    def _tidy(self) -> None:
+        """End what a killed supervisor or restore left running, then put the data in order."""
+        data_dir = self.settings.data_dir
+        for folder in (data_dir, staging_dir(data_dir)):
+            end_orphans(self.settings.model_copy(update={"data_dir": folder}))
+        finish_restore(data_dir)
+
+    @contextmanager
     def _start_lock(self) -> Iterator[None]:
+        self.settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.settings.run_dir / "up.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise CannotStartError(
-                    "Viewfinder is being started already on this data folder; wait for it"
+                    "Viewfinder is being started, backed up or restored already on this data"
+                    " folder; wait for it"
                 ) from None
             yield
 

@@ -314,3 +314,47 @@ class Reindex(_message.Message):
     started_at: _timestamp_pb2.Timestamp
     dropped: _common_pb2.EncoderSpec
     def __init__(self, state: _Optional[str] = ..., active: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., candidate: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., previous: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dropped: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class DumpCatalogueRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CatalogueHead(_message.Message):
+    __slots__ = ("schema", "size_bytes", "images", "originals_bytes", "active")
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    ORIGINALS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    schema: str
+    size_bytes: int
+    images: int
+    originals_bytes: int
+    active: _common_pb2.EncoderSpec
+    def __init__(self, schema: _Optional[str] = ..., size_bytes: _Optional[int] = ..., images: _Optional[int] = ..., originals_bytes: _Optional[int] = ..., active: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class OriginalEntry(_message.Message):
+    __slots__ = ("blob_key", "sha256", "size_bytes")
+    BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    blob_key: str
+    sha256: str
+    size_bytes: int
+    def __init__(self, blob_key: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class OriginalEntries(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[OriginalEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[OriginalEntry, _Mapping]]] = ...) -> None: ...
+
+class DumpCatalogueResponse(_message.Message):
+    __slots__ = ("head", "chunk", "originals")
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    ORIGINALS_FIELD_NUMBER: _ClassVar[int]
+    head: CatalogueHead
+    chunk: bytes
+    originals: OriginalEntries
+    def __init__(self, head: _Optional[_Union[CatalogueHead, _Mapping]] = ..., chunk: _Optional[bytes] = ..., originals: _Optional[_Union[OriginalEntries, _Mapping]] = ...) -> None: ...

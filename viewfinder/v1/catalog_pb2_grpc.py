@@ -99,6 +99,11 @@ class CatalogServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
                 _registered_method=True)
+        self.DumpCatalogue = channel.unary_stream(
+                '/viewfinder.v1.CatalogService/DumpCatalogue',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -192,6 +197,14 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DumpCatalogue(self, request, context):
+        """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
+        originals it names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -259,6 +272,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ForgetEncoder,
                     request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.SerializeToString,
+            ),
+            'DumpCatalogue': grpc.unary_stream_rpc_method_handler(
+                    servicer.DumpCatalogue,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -612,6 +630,33 @@ class CatalogService:
             '/viewfinder.v1.CatalogService/ForgetEncoder',
             viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.SerializeToString,
             viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DumpCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/DumpCatalogue',
+            viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueResponse.FromString,
             options,
             channel_credentials,
             insecure,

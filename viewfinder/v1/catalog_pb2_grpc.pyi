@@ -56,6 +56,10 @@ class CatalogServiceStub:
     """To the candidate once all its pictures are done, or back to the encoder before."""
     ForgetEncoder: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ForgetEncoderRequest, _catalog_pb2.Reindex]
     """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
+    DumpCatalogue: _grpc.UnaryStreamMultiCallable[_catalog_pb2.DumpCatalogueRequest, _catalog_pb2.DumpCatalogueResponse]
+    """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
+    originals it names.
+    """
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -85,6 +89,10 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """To the candidate once all its pictures are done, or back to the encoder before."""
     ForgetEncoder: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ForgetEncoderRequest, _catalog_pb2.Reindex]  # type: ignore[assignment]
     """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
+    DumpCatalogue: _aio.UnaryStreamMultiCallable[_catalog_pb2.DumpCatalogueRequest, _catalog_pb2.DumpCatalogueResponse]  # type: ignore[assignment]
+    """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
+    originals it names.
+    """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -189,5 +197,15 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.Reindex, _abc.Awaitable[_catalog_pb2.Reindex]]:
         """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
+
+    @_abc_1.abstractmethod
+    def DumpCatalogue(
+        self,
+        request: _catalog_pb2.DumpCatalogueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_catalog_pb2.DumpCatalogueResponse], _abc.AsyncIterator[_catalog_pb2.DumpCatalogueResponse]]:
+        """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
+        originals it names.
+        """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

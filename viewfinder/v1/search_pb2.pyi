@@ -141,3 +141,65 @@ class DropCollectionRequest(_message.Message):
 class DropCollectionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class StoredWords(_message.Message):
+    __slots__ = ("indices", "values")
+    INDICES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    indices: _containers.RepeatedScalarFieldContainer[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, indices: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class StoredPoint(_message.Message):
+    __slots__ = ("id", "payload_json", "words")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    payload_json: str
+    words: StoredWords
+    def __init__(self, id: _Optional[str] = ..., payload_json: _Optional[str] = ..., words: _Optional[_Union[StoredWords, _Mapping]] = ...) -> None: ...
+
+class StoredPoints(_message.Message):
+    __slots__ = ("points", "vectors")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[StoredPoint]
+    vectors: _common_pb2.Vectors
+    def __init__(self, points: _Optional[_Iterable[_Union[StoredPoint, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ...) -> None: ...
+
+class DumpCollectionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DumpedCollection(_message.Message):
+    __slots__ = ("spec", "active", "vectors_count")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    spec: _common_pb2.EncoderSpec
+    active: bool
+    vectors_count: int
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., active: _Optional[bool] = ..., vectors_count: _Optional[int] = ...) -> None: ...
+
+class DumpCollectionsResponse(_message.Message):
+    __slots__ = ("collection", "points")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    collection: DumpedCollection
+    points: StoredPoints
+    def __init__(self, collection: _Optional[_Union[DumpedCollection, _Mapping]] = ..., points: _Optional[_Union[StoredPoints, _Mapping]] = ...) -> None: ...
+
+class RestorePointsRequest(_message.Message):
+    __slots__ = ("spec", "points", "beside")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    BESIDE_FIELD_NUMBER: _ClassVar[int]
+    spec: _common_pb2.EncoderSpec
+    points: StoredPoints
+    beside: bool
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., points: _Optional[_Union[StoredPoints, _Mapping]] = ..., beside: _Optional[bool] = ...) -> None: ...
+
+class RestorePointsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -69,6 +69,16 @@ class SearchServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionResponse.FromString,
                 _registered_method=True)
+        self.DumpCollections = channel.unary_stream(
+                '/viewfinder.v1.SearchService/DumpCollections',
+                request_serializer=viewfinder_dot_v1_dot_search__pb2.DumpCollectionsRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_search__pb2.DumpCollectionsResponse.FromString,
+                _registered_method=True)
+        self.RestorePoints = channel.unary_unary(
+                '/viewfinder.v1.SearchService/RestorePoints',
+                request_serializer=viewfinder_dot_v1_dot_search__pb2.RestorePointsRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_search__pb2.RestorePointsResponse.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
@@ -120,6 +130,21 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DumpCollections(self, request, context):
+        """All that is stored, for a backup: each collection, then its points by ascending id. Every point
+        acknowledged before the call, and not removed meanwhile, is in it; later ones may be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestorePoints(self, request, context):
+        """Points as a dump has them, into the collection of their encoder, made when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SearchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -157,6 +182,16 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.DropCollection,
                     request_deserializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_search__pb2.DropCollectionResponse.SerializeToString,
+            ),
+            'DumpCollections': grpc.unary_stream_rpc_method_handler(
+                    servicer.DumpCollections,
+                    request_deserializer=viewfinder_dot_v1_dot_search__pb2.DumpCollectionsRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_search__pb2.DumpCollectionsResponse.SerializeToString,
+            ),
+            'RestorePoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestorePoints,
+                    request_deserializer=viewfinder_dot_v1_dot_search__pb2.RestorePointsRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_search__pb2.RestorePointsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -348,6 +383,60 @@ class SearchService:
             '/viewfinder.v1.SearchService/DropCollection',
             viewfinder_dot_v1_dot_search__pb2.DropCollectionRequest.SerializeToString,
             viewfinder_dot_v1_dot_search__pb2.DropCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DumpCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/viewfinder.v1.SearchService/DumpCollections',
+            viewfinder_dot_v1_dot_search__pb2.DumpCollectionsRequest.SerializeToString,
+            viewfinder_dot_v1_dot_search__pb2.DumpCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestorePoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.SearchService/RestorePoints',
+            viewfinder_dot_v1_dot_search__pb2.RestorePointsRequest.SerializeToString,
+            viewfinder_dot_v1_dot_search__pb2.RestorePointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

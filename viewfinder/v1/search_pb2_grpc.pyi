@@ -42,6 +42,12 @@ class SearchServiceStub:
     """From one search to the next, this encoder's vectors answer. Durable; repeating it changes nothing."""
     DropCollection: _grpc.UnaryUnaryMultiCallable[_search_pb2.DropCollectionRequest, _search_pb2.DropCollectionResponse]
     """Removes the vectors of an encoder that does not answer; unknown ones are passed over."""
+    DumpCollections: _grpc.UnaryStreamMultiCallable[_search_pb2.DumpCollectionsRequest, _search_pb2.DumpCollectionsResponse]
+    """All that is stored, for a backup: each collection, then its points by ascending id. Every point
+    acknowledged before the call, and not removed meanwhile, is in it; later ones may be.
+    """
+    RestorePoints: _grpc.UnaryUnaryMultiCallable[_search_pb2.RestorePointsRequest, _search_pb2.RestorePointsResponse]
+    """Points as a dump has them, into the collection of their encoder, made when there is none."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
@@ -57,6 +63,12 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """From one search to the next, this encoder's vectors answer. Durable; repeating it changes nothing."""
     DropCollection: _aio.UnaryUnaryMultiCallable[_search_pb2.DropCollectionRequest, _search_pb2.DropCollectionResponse]  # type: ignore[assignment]
     """Removes the vectors of an encoder that does not answer; unknown ones are passed over."""
+    DumpCollections: _aio.UnaryStreamMultiCallable[_search_pb2.DumpCollectionsRequest, _search_pb2.DumpCollectionsResponse]  # type: ignore[assignment]
+    """All that is stored, for a backup: each collection, then its points by ascending id. Every point
+    acknowledged before the call, and not removed meanwhile, is in it; later ones may be.
+    """
+    RestorePoints: _aio.UnaryUnaryMultiCallable[_search_pb2.RestorePointsRequest, _search_pb2.RestorePointsResponse]  # type: ignore[assignment]
+    """Points as a dump has them, into the collection of their encoder, made when there is none."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -111,5 +123,23 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.DropCollectionResponse, _abc.Awaitable[_search_pb2.DropCollectionResponse]]:
         """Removes the vectors of an encoder that does not answer; unknown ones are passed over."""
+
+    @_abc_1.abstractmethod
+    def DumpCollections(
+        self,
+        request: _search_pb2.DumpCollectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_search_pb2.DumpCollectionsResponse], _abc.AsyncIterator[_search_pb2.DumpCollectionsResponse]]:
+        """All that is stored, for a backup: each collection, then its points by ascending id. Every point
+        acknowledged before the call, and not removed meanwhile, is in it; later ones may be.
+        """
+
+    @_abc_1.abstractmethod
+    def RestorePoints(
+        self,
+        request: _search_pb2.RestorePointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.RestorePointsResponse, _abc.Awaitable[_search_pb2.RestorePointsResponse]]:
+        """Points as a dump has them, into the collection of their encoder, made when there is none."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

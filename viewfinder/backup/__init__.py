@@ -1,0 +1,1 @@
+"""The format of backups; docs/backup.md describes it."""
