@@ -26,7 +26,11 @@ from search_service.filters import (
     AnyMoment,
     AnyOf,
     Condition,
+    Exists,
+    FieldCondition,
+    InBox,
     Nearby,
+    Not,
     NumberRange,
     TimeRange,
 )
@@ -290,6 +294,8 @@ def _edge_filter(conditions: Sequence[Condition], without: UUID | None = None) -
 
 
 def _one(condition: Condition) -> Any:
+    if isinstance(condition, Not):
+        return edge.Filter(must_not=[_one(condition.condition)])
     alternatives = [
         field for path in _paths(condition.key) for field in _field_conditions(path, condition)
     ]
@@ -308,7 +314,7 @@ def _paths(key: str) -> list[str]:
     return [whole, ".".join(["metadata", *(f'"{part}"' for part in parts)])]
 
 
-def _field_conditions(path: str, condition: Condition) -> list[Any]:
+def _field_conditions(path: str, condition: FieldCondition) -> list[Any]:
     """Field conditions of which one must hold."""
     match condition:
         case AnyOf(values=values):
@@ -323,6 +329,19 @@ def _field_conditions(path: str, condition: Condition) -> list[Any]:
         case Nearby(latitude=latitude, longitude=longitude, radius_m=radius_m):
             circle = edge.GeoRadius(edge.GeoPoint(lon=longitude, lat=latitude), radius_m)
             return [edge.FieldCondition(key=path, geo_radius=circle)]
+        case InBox():
+            return [
+                edge.FieldCondition(key=path, geo_bounding_box=_box(half))
+                for half in condition.halves()
+            ]
+        case Exists():
+            return [edge.Filter(must_not=[edge.IsEmptyCondition(path)])]
+
+
+def _box(box: InBox) -> Any:
+    return edge.GeoBoundingBox(
+        edge.GeoPoint(lon=box.left, lat=box.top), edge.GeoPoint(lon=box.right, lat=box.bottom)
+    )
 
 
 def _times(path: str, **bounds: str | None) -> Any:
