@@ -139,6 +139,10 @@ class CollectionSet:
             await collection.close()
             await asyncio.to_thread(self._remove, slot)
 
+    async def in_order(self) -> list[Collection]:
+        """The active one first, then the others."""
+        return [self.active, *self.others]
+
     async def states(self) -> list[CollectionState]:
         """Of the active one first, then of the others."""
         return [await one.state() for one in [self.active, *self.others]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +32,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def content(data: Path) -> dict[str, list[str]]:
-    return {path.name: sorted(os.listdir(path)) for path in data.iterdir() if path.is_dir()}
+    return {path.name: names_in(path) for path in data.iterdir() if path.is_dir()}
 
 
 OLD = {part: ["old"] for part in (*PARTS, "renditions", "queue", "logs")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -76,6 +75,10 @@ def wait_until_nothing_waits(stack: Stack) -> None:
             return
         time.sleep(0.2)
     raise AssertionError(f"something still waits: {stack.client.stats().catalogue.by_state}")
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def content(data_dir: Path) -> list[str]:
@@ -195,14 +198,14 @@ def test_a_killed_backup_leaves_the_one_before_and_no_rubbish(library: Stack) ->
     if all(killed):
         assert path.read_bytes() == before
     assert content(library.data_dir) == had
-    assert sorted(os.listdir(library.data_dir / "catalogue")) == [
+    assert names_in(library.data_dir / "catalogue") == [
         "catalogue.sqlite",
         "catalogue.sqlite-shm",
         "catalogue.sqlite-wal",
     ]
     run(library, "backup", str(folder))
-    assert [name for name in os.listdir(folder) if name.endswith(".partial")] == []
-    assert len(os.listdir(folder)) == 2
+    assert [name for name in names_in(folder) if name.endswith(".partial")] == []
+    assert len(names_in(folder)) == 2
 
 
 def test_a_restore_killed_at_any_moment_leaves_one_whole_state(library: Stack) -> None:
