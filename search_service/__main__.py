@@ -56,9 +56,8 @@ def main() -> None:
     configure_logging("search", settings.log_format, settings.log_level)
     try:
         lock = FolderLock(settings.index_dir)
-        collections = open_collections(
-            settings.index_dir, settings.search_threads, settings.min_free_mib << 20
-        )
+        options, build_above = settings.engine_options, settings.build_above
+        collections = open_collections(settings.index_dir, options, build_above)
         asyncio.run(serve(settings, collections))
     except (IndexUnusable, ViewfinderError, RuntimeError) as error:
         print(f"search_service: {error}", file=sys.stderr)

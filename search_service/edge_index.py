@@ -1,346 +1,357 @@
-"""The vector index in this process: Qdrant Edge. The only module that knows that engine.
+"""The embedded index for asyncio: Qdrant Edge, with a graph that is built while searches go on.
 
-Durability: `update` appends to a write-ahead log before it answers (that survives kill -9), `sync`
-fsyncs that log (that survives loss of power) without holding the GIL. The engine's own `flush`
-holds the GIL for some hundred fsyncs, so it runs only after many points and on closing; opening
-replays what the log has beyond the last flush.
+The engine blocks, so all its calls queue for one thread: the event loop goes on between two calls.
+A second thread syncs the log, and writes that arrive while it does share the next sync.
+
+A shard is searched exactly until `build_above` points came that no graph leads to. Then it is
+copied (writes wait for that, searches do not), a child process builds the graph of the copy, and
+what was written meanwhile is brought over; one durable pointer moves, and the old generation goes.
+A crash before that leaves the old generation as it is, and a copy that the next start removes.
+Shards with a graph run in a process of their own, see edge_host.py.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import asyncio
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 import numpy as np
-import qdrant_edge as edge
+import structlog
 
-from search_service.filters import (
-    FILTER_KEYS,
-    METADATA_PREFIX,
-    AnyMoment,
-    AnyOf,
-    Condition,
-    Nearby,
-    NumberRange,
-    TimeRange,
+from search_service.edge_generations import (
+    Generation,
+    copy_shard,
+    move_old_layout,
+    read_generation,
+    remove_folder,
+    write_generation,
 )
+from search_service.edge_host import HostedShard, build_command
+from search_service.edge_shard import EdgeShard
+from search_service.engine_options import EngineOptions
+from search_service.filters import Condition
 from search_service.vector_index import (
+    FacetCount,
     IndexFault,
     IndexInfo,
     IndexPoint,
+    IndexQuery,
+    IndexRecord,
     IndexUnusable,
     ScoredPoint,
     Vector,
 )
-from viewfinder.errors import StorageFull
+from viewfinder.errors import ViewfinderError
 
-_SCHEMA = {
-    "text": edge.PayloadSchemaType.Keyword,
-    "integer": edge.PayloadSchemaType.Integer,
-    "time": edge.PayloadSchemaType.Datetime,
-    "place": edge.PayloadSchemaType.Geo,
-}
-_DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
-_CHECKPOINT_POINTS = 8192
+T = TypeVar("T")
+Shard: TypeAlias = EdgeShard | HostedShard
+
+log = structlog.get_logger()
+
+_CATCH_UP_POINTS = 256
+_TAIL_SHARE = 0.1
+_CHECKS = 20
+_RETRY_AFTER_S = 600.0
+_LOCK_PATIENCE_S = 5.0
 
 
 class EdgeIndex:
     """A VectorIndex in a folder of its own, which one process at a time may open.
 
-    `min_free_bytes`: writes are refused below it. The engine writes through mapped files, and a
-    mapped file that cannot grow kills the process instead of raising.
+    `build_above`: more points than this that no graph leads to start a build.
 
     Raises:
         IndexUnusable: the folder is in use, damaged, or not an index.
     """
 
     def __init__(
-        self, folder: Path, search_threads: int = 1, min_free_bytes: int = 128 << 20
+        self, folder: Path, options: EngineOptions | None = None, build_above: int = 100_000
     ) -> None:
         self._folder = folder
-        self._search_threads = search_threads
-        self._min_free_bytes = min_free_bytes
-        self._shard: Any = None
-        self._dim: int | None = None
-        self._unflushed_points = 0
-        if (folder / "edge_config.json").exists():
-            self._load()
-        elif folder.exists() and any(folder.iterdir()):
-            shutil.rmtree(folder)  # `create` was interrupted: nothing was acknowledged yet
+        self._options = options or EngineOptions()
+        self._build_above = build_above
+        move_old_layout(folder)
+        self._generation = read_generation(folder)
+        self._remove_leftovers()
+        self._shard = self._open()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._sync_thread = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._build_thread = ThreadPoolExecutor(1, thread_name_prefix="build")
+        self._writing = asyncio.Lock()
+        self._running_sync: asyncio.Task[None] | None = None
+        self._next_sync: asyncio.Task[None] | None = None
+        self._build: asyncio.Task[None] | None = None
+        self._build_began = 0.0
+        self._build_again_after = 0.0
+        self._rewritten = 0  # points that were there and moved out of the graph since it was built
+        self._closed = False
+        self._uncounted = 0  # points upserted since the last look whether to build
+        self._touched: set[UUID] | None = None  # written while a build runs
 
     @property
     def dim(self) -> int | None:
         """Length of the vectors; None as long as `create` was never called."""
-        return self._dim
+        return self._shard.dim
 
-    def create(self, dim: int) -> None:
+    def holds_points(self) -> bool:
+        """Whether there is anything in it. Blocking: for opening, before anything is asked."""
+        return self._shard.count() > 0
+
+    async def create(self, dim: int) -> None:
         """Make an empty index for vectors of this length; what was there is lost."""
-        self._require_space()
-        fresh = self._folder.with_name(f"{self._folder.name}.new")
-        with self._engine_call():
-            if self._shard is not None:
-                self._shard.close()
-                self._shard = None
-                self._dim = None
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.parent.mkdir(parents=True, exist_ok=True)
-            config = edge.EdgeConfig(
-                vectors=edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine),
-                max_search_threads=self._search_threads,
-            )
-            shard = edge.EdgeShard.create(str(fresh), config)
-            for key, kind in FILTER_KEYS.items():
-                shard.update(edge.UpdateOperation.create_field_index(key, _SCHEMA[kind]))
-            shard.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
-            fresh.rename(self._folder)
-            _sync_path(self._folder.parent)
-            self._shard = edge.EdgeShard.load(str(self._folder))
-        self._dim = dim
-        self._unflushed_points = 0
+        await self._cancel_build()
+        async with self._writing:
+            await self._on_thread(self._create, dim)
 
-    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
+    async def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
         """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
-        self._write(
-            edge.UpdateOperation.upsert_points(
-                [
-                    edge.Point(id=point.id, vector=vector, payload=point.payload)
-                    for point, vector in zip(points, vectors, strict=True)
-                ]
-            ),
-            len(points),
-        )
+        ids = [point.id for point in points]
+        await self._write(ids, lambda: self._shard.upsert(points, vectors))
+        self._uncounted += len(ids)
+        if self._uncounted >= self._build_above // _CHECKS:
+            await self._build_if_worth_it(await self.count())
 
-    def set_payload(self, points: Sequence[IndexPoint]) -> int:
-        """Replace the payload of those that exist; how many did."""
-        if self._shard is None:
-            return 0
-        with self._engine_call():
-            there = {
-                record.id
-                for record in self._shard.retrieve([point.id for point in points], False, False)
-            }
-        # Asked beforehand, since the engine raises on a missing id after having applied the rest.
-        for point in points:
-            if point.id in there:
-                operation = edge.UpdateOperation.overwrite_payload([point.id], point.payload)
-                self._write(operation, 1)
-        return len(there)
+    async def set_payload(self, points: Sequence[IndexPoint]) -> int:
+        """Replace payload and words of those that exist; how many did."""
+        ids = [point.id for point in points]
+        changed = await self._write(ids, lambda: self._shard.set_payload(points))
+        self._rewritten += changed
+        return changed
 
-    def delete(self, ids: Sequence[UUID]) -> None:
+    async def delete(self, ids: Sequence[UUID]) -> None:
         """Remove; unknown ids are passed over."""
-        if self._shard is not None and ids:
-            self._write(edge.UpdateOperation.delete_points(list(ids)), len(ids), frees_space=True)
+        await self._write(ids, lambda: self._shard.delete(ids))
 
-    def sync(self) -> None:
-        """Return once all that was written survives loss of power. Callable from any thread."""
-        log = self._folder / "wal"
-        with self._engine_call():
-            while self._dim is not None and log.exists():
-                try:
-                    for file in (*log.iterdir(), log):
-                        _sync_path(file)
-                except FileNotFoundError:
-                    continue  # a full segment of the log was renamed meanwhile: look again
-                return
+    async def search(self, query: IndexQuery) -> list[ScoredPoint]:
+        """The nearest that meet all conditions, best first."""
+        return await self._on_thread(lambda: self._shard.search(query))
 
-    def search(
-        self,
-        vector: Vector,
-        top_k: int,
-        score_threshold: float | None,
-        conditions: Sequence[Condition],
-        without: UUID | None = None,
-    ) -> list[ScoredPoint]:
-        """The nearest to `vector` [dim] that meet all conditions, best first."""
-        if self._shard is None:
-            return []
-        request = edge.QueryRequest(
-            query=edge.Query.Nearest(vector),  # type: ignore[arg-type] # the stub knows lists only
-            limit=top_k,
-            filter=_edge_filter(conditions, without),
-            score_threshold=score_threshold,
-            with_payload=True,
-            with_vector=False,
-            params=edge.SearchParams(exact=True),
-        )
-        with self._engine_call():
-            found = self._shard.query(request)
-        return [ScoredPoint(hit.id, float(hit.score), hit.payload or {}) for hit in found]
+    async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
+        """Those of the ids that are there, in any order."""
+        return await self._on_thread(lambda: self._shard.retrieve(ids))
 
-    def vector_of(self, point_id: UUID) -> Vector | None:
-        """The L2-normalised vector [dim] of this point, or None."""
-        if self._shard is None:
-            return None
-        with self._engine_call():
-            records = self._shard.retrieve([point_id], False, True)
-        return np.asarray(records[0].vector, dtype=np.float32) if records else None
+    async def facet(
+        self, key: str, conditions: Sequence[Condition], limit: int
+    ) -> list[FacetCount]:
+        """The most frequent values of an indexed payload key; exact."""
+        return await self._on_thread(lambda: self._shard.facet(key, conditions, limit))
 
-    def count(self) -> int:
-        """How many points there are."""
-        if self._shard is None:
-            return 0
-        with self._engine_call():
-            return int(self._shard.count(edge.CountRequest(exact=True)))
+    async def count(self, conditions: Sequence[Condition] = ()) -> int:
+        """How many points meet the conditions; exact."""
+        return await self._on_thread(lambda: self._shard.count(conditions))
 
-    def info(self) -> IndexInfo:
+    async def scroll(self, after: UUID | None, limit: int) -> tuple[list[IndexRecord], UUID | None]:
+        """Records by ascending id, and where to go on; None at the end."""
+        return await self._on_thread(lambda: self._shard.scroll(after, limit))
+
+    async def info(self) -> IndexInfo:
         """The state of the index."""
-        if self._shard is None:
-            return IndexInfo(points=0, indexed=False)
-        with self._engine_call():
-            indexed = self._shard.info().indexed_vectors_count > 0
-        return IndexInfo(points=self.count(), indexed=indexed)
+        points = await self.count()
+        await self._build_if_worth_it(points)
+        building = ""
+        if self._build is not None:
+            took_s = round(time.monotonic() - self._build_began)
+            building = f"a graph is being built, for {took_s} s so far"
+        return IndexInfo(points, indexed=self._generation.built > 0, building=building)
 
-    def close(self) -> None:
-        """Write everything down and let go of the files."""
-        if self._shard is not None:
-            with self._engine_call():
-                self._shard.flush()
-                self._shard.close()
-            self._shard = None
+    async def build(self) -> None:
+        """Build a graph that leads to all points; returns when it answers.
 
-    def _write(self, operation: Any, points: int, frees_space: bool = False) -> None:
-        if self._shard is None:
-            raise IndexFault("written to before it was created")
-        if not frees_space:
-            self._require_space()
-        with self._engine_call():
-            self._shard.update(operation)
-            self._unflushed_points += points
-            if self._unflushed_points >= _CHECKPOINT_POINTS:
-                self._shard.flush()
-                self._unflushed_points = 0
+        Raises:
+            IndexFault, StorageFull: it could not be built; all is as before.
+        """
+        await asyncio.shield(self._build or self._start_build())
 
-    def _load(self) -> None:
-        # A kill inside `optimize` leaves copies behind that the engine never looks at again.
-        shutil.rmtree(self._folder / "temp_segments", ignore_errors=True)
+    async def close(self) -> None:
+        """Give up a build, finish what is queued, write everything down and let go."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._cancel_build()
+        await self._on_thread(self._shard.close)
+        for thread in (self._build_thread, self._sync_thread, self._thread):
+            thread.shutdown()
+
+    # --- opening ---
+
+    def _open(self) -> Shard:
+        folder = self._folder_of(self._generation.number)
+        until = time.monotonic() + _LOCK_PATIENCE_S
+        while True:
+            try:
+                if self._generation.built:
+                    return HostedShard(folder, self._options)
+                return EdgeShard(folder, self._options)
+            except IndexUnusable as error:
+                # The host of a killed service lives some milliseconds longer than it.
+                if "in use by" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    def _create(self, dim: int) -> None:
+        self._shard.close()
+        old = self._generation.number
+        self._generation = Generation(old + 1)
+        shard = EdgeShard(self._folder_of(old + 1), self._options)
+        shard.create(dim)
+        write_generation(self._folder, self._generation)
+        self._shard = shard
+        self._rewritten = 0
+        shutil.rmtree(self._folder_of(old), ignore_errors=True)
+
+    def _folder_of(self, generation: int) -> Path:
+        return self._folder / str(generation)
+
+    def _remove_leftovers(self) -> None:
+        if self._folder.exists():
+            for path in self._folder.iterdir():
+                if path.is_dir() and path.name != str(self._generation.number):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    # --- writing ---
+
+    async def _write(self, ids: Sequence[UUID], apply: Callable[[], T]) -> T:
+        async with self._writing:
+            if self._touched is not None:
+                self._touched.update(ids)
+            result = await self._on_thread(apply)
+        await self._synced()
+        return result
+
+    async def _synced(self) -> None:
+        """Wait for a sync that begins from now on; all who wait meanwhile share it."""
+        if self._next_sync is None:
+            self._next_sync = asyncio.create_task(self._sync_after(self._running_sync))
+        await asyncio.shield(self._next_sync)
+
+    async def _sync_after(self, running: asyncio.Task[None] | None) -> None:
+        if running is not None:
+            await asyncio.wait([running])
+        self._running_sync, self._next_sync = self._next_sync, None
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._sync_thread, self._shard.sync)
+
+    async def _on_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+    async def _on_build_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._build_thread, call, *args)
+
+    # --- building ---
+
+    async def _build_if_worth_it(self, points: int) -> None:
+        self._uncounted = 0
+        if self._build is not None or time.monotonic() < self._build_again_after:
+            return
+        built = self._generation.built
+        tail = points - built + self._rewritten
+        enough = max(self._build_above / 4, built * _TAIL_SHARE) if built else self._build_above
+        if tail >= enough:
+            self._start_build()
+
+    def _start_build(self) -> asyncio.Task[None]:
+        self._build_began = time.monotonic()
+        self._build = asyncio.create_task(self._build_next())
+        self._build.add_done_callback(self._build_ended)
+        return self._build
+
+    def _build_ended(self, build: asyncio.Task[None]) -> None:
+        self._build = None
+        error = None if build.cancelled() else build.exception()
+        if error is not None:
+            self._build_again_after = time.monotonic() + _RETRY_AFTER_S
+            log.warning("the graph was not built; searches stay exact", reason=str(error))
+
+    async def _cancel_build(self) -> None:
+        if self._build is not None:
+            self._build.cancel()
+            await asyncio.wait([self._build])
+
+    async def _build_next(self) -> None:
+        number = self._generation.number + 1
+        folder = self._folder_of(number)
+        next_shard: Shard | None = None
         try:
-            with self._engine_call():
-                shard = edge.EdgeShard.load(str(self._folder))
-                if shard.info().points_count != shard.count(edge.CountRequest(exact=True)):
-                    shard.optimize()
-                self._shard = shard
-            self._dim = _dim_of(self._folder)
-        except (IndexFault, OSError, ValueError, KeyError) as error:
-            raise IndexUnusable(_why_unusable(self._folder, error)) from error
+            async with self._writing:
+                self._touched = set()
+                points = await self._on_thread(self._shard.count)
+                await self._on_thread(self._shard.flush)
+                await self._on_build_thread(copy_shard, self._shard.folder, folder)
+            log.info("building the graph", points=points)
+            await _run_builder(folder, self._options)
+            next_shard = await self._on_build_thread(HostedShard, folder, self._options)
+            while len(self._touched) > _CATCH_UP_POINTS:
+                await self._bring_over(next_shard)
+            async with self._writing:
+                while self._touched:
+                    await self._bring_over(next_shard)
+                await self._on_build_thread(next_shard.flush)
+                generation = Generation(number, points)
+                # Nothing is awaited between the pointer on the disk and the one in memory.
+                write_generation(self._folder, generation)
+                old, self._shard, next_shard = self._shard, next_shard, None
+                self._generation = generation
+                self._rewritten = 0
+                self._touched = None
+            log.info("the graph answers", points=points, took_s=round(self._took_s(), 1))
+            await asyncio.shield(self._on_thread(_remove, old))
+        finally:
+            self._touched = None
+            if next_shard is not None:
+                await asyncio.shield(self._on_build_thread(next_shard.close))
+            if self._generation.number != number:
+                await asyncio.shield(self._on_build_thread(remove_folder, folder))
 
-    def _require_space(self) -> None:
-        place = next(path for path in (self._folder, *self._folder.parents) if path.exists())
-        free = shutil.disk_usage(place).free
-        if free < self._min_free_bytes:
-            raise StorageFull(
-                where=str(self._folder),
-                reason=f"{free >> 20} MiB are free, {self._min_free_bytes >> 20} MiB are kept free",
-            )
-
-    @contextmanager
-    def _engine_call(self) -> Iterator[None]:
-        """Turns what the engine raises (plain Exception, or a panic) into our errors."""
+    async def _bring_over(self, target: Shard) -> None:
+        """Some of the points written meanwhile, as they are now."""
+        assert self._touched is not None
+        ids = [self._touched.pop() for _ in range(min(_CATCH_UP_POINTS, len(self._touched)))]
         try:
-            yield
-        except OSError as error:
-            raise StorageFull(str(self._folder), error.strerror or str(error)) from error
-        except (IndexFault, StorageFull):
+            records = await self.retrieve(ids)
+            there = {record.id for record in records}
+            await self._on_build_thread(_put, target, records, [i for i in ids if i not in there])
+        except BaseException:
+            self._touched.update(ids)
             raise
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            text = " ".join(str(error).split())
-            if any(sign in text.lower() for sign in _DISK_TROUBLE):
-                raise StorageFull(str(self._folder), text) from error
-            raise IndexFault(text) from error
+
+    def _took_s(self) -> float:
+        return time.monotonic() - self._build_began
 
 
-def _sync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+async def _run_builder(folder: Path, options: EngineOptions) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *build_command(folder, options),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        last = said.decode(errors="replace").strip().rpartition("\n")[2]
+        raise IndexFault(f"the builder ended with {process.returncode}: {last[-300:]}")
 
 
-def _dim_of(folder: Path) -> int:
-    config = json.loads((folder / "edge_config.json").read_text())
-    return int(config["vectors"][""]["size"])
+def _put(target: Shard, records: Sequence[IndexRecord], gone: Sequence[UUID]) -> None:
+    if records:
+        points = [IndexPoint(record.id, record.payload, record.words) for record in records]
+        target.upsert(points, np.stack([record.vector for record in records]))
+    if gone:
+        target.delete(gone)
 
 
-def _why_unusable(folder: Path, error: BaseException) -> str:
-    if "WouldBlock" in str(error):
-        return f"the index in {folder} is in use by another process"
-    return (
-        f"the index in {folder} cannot be read ({error});"
-        " restore it from a backup, or move it away to start with an empty one"
-    )
-
-
-def _edge_filter(conditions: Sequence[Condition], without: UUID | None = None) -> Any:
-    """The filter that all conditions make together, or None when there is nothing to filter."""
-    if not conditions and without is None:
-        return None
-    return edge.Filter(
-        must=[_one(condition) for condition in conditions] or None,
-        must_not=[edge.HasIdCondition({without})] if without is not None else None,
-    )
-
-
-def _one(condition: Condition) -> Any:
-    alternatives = [
-        field for path in _paths(condition.key) for field in _field_conditions(path, condition)
-    ]
-    return alternatives[0] if len(alternatives) == 1 else edge.Filter(should=alternatives)
-
-
-def _paths(key: str) -> list[str]:
-    """Where the value may stand. `metadata.a.b` is the key "a.b", or "b" inside of "a"."""
-    if not key.startswith(METADATA_PREFIX):
-        return [key]
-    name = key.removeprefix(METADATA_PREFIX)
-    whole = f'metadata."{name}"'
-    parts = name.split(".")
-    if len(parts) == 1 or not all(parts):
-        return [whole]
-    return [whole, ".".join(["metadata", *(f'"{part}"' for part in parts)])]
-
-
-def _field_conditions(path: str, condition: Condition) -> list[Any]:
-    """Field conditions of which one must hold."""
-    match condition:
-        case AnyOf(values=values):
-            return _any_of(path, values)
-        case AnyMoment(moments=moments):
-            return [_times(path, gte=moment, lte=moment) for moment in moments]
-        case NumberRange(gte=gte, gt=gt, lte=lte, lt=lt):
-            bounds = edge.RangeFloat(gte=gte, gt=gt, lte=lte, lt=lt)
-            return [edge.FieldCondition(key=path, range=bounds)]
-        case TimeRange(gte=gte_time, gt=gt_time, lte=lte_time, lt=lt_time):
-            return [_times(path, gte=gte_time, gt=gt_time, lte=lte_time, lt=lt_time)]
-        case Nearby(latitude=latitude, longitude=longitude, radius_m=radius_m):
-            circle = edge.GeoRadius(edge.GeoPoint(lon=longitude, lat=latitude), radius_m)
-            return [edge.FieldCondition(key=path, geo_radius=circle)]
-
-
-def _times(path: str, **bounds: str | None) -> Any:
-    return edge.FieldCondition(key=path, range=edge.RangeDateTime(**bounds))
-
-
-def _any_of(path: str, values: Sequence[str | bool | float]) -> list[Any]:
-    conditions = []
-    texts = [value for value in values if isinstance(value, str)]
-    if texts:
-        conditions.append(edge.FieldCondition(key=path, match=edge.MatchAny(any=texts)))
-    for value in values:
-        if isinstance(value, bool):
-            # Python's True would be taken for the integer 1; numpy's is no integer.
-            match = edge.MatchValue(value=np.bool_(value))  # type: ignore[arg-type]
-            conditions.append(edge.FieldCondition(key=path, match=match))
-        elif not isinstance(value, str):
-            # A range, since matching knows no fractions.
-            exactly = edge.RangeFloat(gte=value, lte=value)
-            conditions.append(edge.FieldCondition(key=path, range=exactly))
-    return conditions
+def _remove(shard: Shard) -> None:
+    try:
+        shard.close()
+    except (IndexFault, ViewfinderError) as error:
+        log.info("an old generation did not close", reason=str(error))
+    remove_folder(shard.folder)

@@ -10,6 +10,7 @@ from search_service.collection import Collection
 from search_service.collection_set import CollectionSet
 from search_service.edge_index import EdgeIndex
 from search_service.encoder_binding import EncoderBinding
+from search_service.engine_options import EngineOptions
 from search_service.epoch import Epoch
 from search_service.vector_index import IndexUnusable
 
@@ -29,7 +30,7 @@ class FolderLock:
         self._file.close()
 
 
-def open_collections(folder: Path, search_threads: int, min_free_bytes: int) -> CollectionSet:
+def open_collections(folder: Path, options: EngineOptions, build_above: int) -> CollectionSet:
     """The collections in this folder, an empty one when there is none. Hold the FolderLock.
 
     Raises:
@@ -38,13 +39,27 @@ def open_collections(folder: Path, search_threads: int, min_free_bytes: int) -> 
     epoch = Epoch(folder / "epoch")
 
     def open_one(slot: Path) -> Collection:
-        return Collection(
-            EdgeIndex(slot / "edge", search_threads, min_free_bytes),
-            EncoderBinding(slot / "encoder.json"),
-            epoch,
-        )
+        return open_collection(slot, options, build_above, epoch)
 
     return CollectionSet(folder, epoch, open_one)
+
+
+def open_collection(
+    slot: Path, options: EngineOptions, build_above: int, epoch: Epoch
+) -> Collection:
+    """The collection in a slot's folder.
+
+    Raises:
+        IndexUnusable: it is damaged, or its two files do not belong together.
+    """
+    index = EdgeIndex(slot / "edge", options, build_above)
+    binding = EncoderBinding(slot / "encoder.json")
+    if index.holds_points() and (binding.spec is None or binding.spec.dim != index.dim):
+        raise IndexUnusable(
+            f"the index holds vectors of {index.dim} numbers, but encoder.json beside it"
+            f" says {binding.spec}; restore both from the same backup"
+        )
+    return Collection(index, binding, epoch)
 
 
 def _lock(folder: Path) -> BinaryIO:

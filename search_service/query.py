@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from search_service.collection_set import CollectionSet
 from search_service.encoder_binding import EncoderSpec
 from search_service.filters import parse_filters
-from search_service.vector_index import ScoredPoint, Vector
+from search_service.vector_index import IndexQuery, ScoredPoint, Vector
 from viewfinder.errors import ImageNotFound, ImageNotIndexed, InvalidRequest
 
 MAX_TOP_K = 100
@@ -101,11 +101,13 @@ class Searcher:
         if isinstance(query, BySimilar):
             image_id = _image_id(query.image_id)
             started = time.perf_counter()
-            similar = await collection.search_similar(image_id, top_k, threshold, conditions)
-            if similar is None:
+            records = await collection.retrieve([image_id])
+            if not records or collection.spec is None:
                 raise ImageNotIndexed(image_id=query.image_id, state="not in the index")
-            hits, epoch = similar
-            return Answer(hits, epoch, collection.spec, 0.0, _ms_since(started))
+            spec, itself = collection.spec, frozenset({image_id})
+            wanted = IndexQuery(records[0].vector, top_k, conditions, itself, threshold)
+            hits, epoch = await collection.search(spec, wanted)
+            return Answer(hits, epoch, spec, 0.0, _ms_since(started))
         name = collection.spec.name if collection.spec is not None else ""
         started = time.perf_counter()
         if isinstance(query, ByText):
@@ -114,7 +116,8 @@ class Searcher:
             vector, spec = await self._encoder.embed_picture(query.pixels, name)
         embed_ms = _ms_since(started)
         started = time.perf_counter()
-        hits, epoch = await collection.search(spec, vector, top_k, threshold, conditions)
+        wanted = IndexQuery(vector, top_k, conditions, score_threshold=threshold)
+        hits, epoch = await collection.search(spec, wanted)
         return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
+from search_service.engine_options import EngineOptions
 from viewfinder.settings import SharedSettings
 
 
@@ -27,6 +29,57 @@ class SearchSettings(SharedSettings):
         alias="VIEWFINDER_SEARCH_THREADS",
         description="Threads of the embedded vector index",
     )
+    hnsw_m: int = Field(
+        16,
+        ge=4,
+        le=128,
+        alias="QDRANT_HNSW_M",
+        description="Edges of a node in the graph: more find better and take more memory",
+    )
+    hnsw_ef_construct: int = Field(
+        200,
+        ge=10,
+        le=2000,
+        alias="QDRANT_HNSW_EF_CONSTRUCT",
+        description="Candidates for every edge while the graph is built",
+    )
+    hnsw_ef: int = Field(
+        128,
+        ge=10,
+        le=4096,
+        alias="QDRANT_HNSW_EF",
+        description="Candidates of a search in the graph: more find better and take longer",
+    )
+    quantisation: Literal["int8", "none"] = Field(
+        "int8",
+        alias="VIEWFINDER_QUANTISATION",
+        description="How the graph sees vectors; the full ones rank the best again",
+    )
+    oversampling: float = Field(
+        2.0,
+        ge=1,
+        le=16,
+        alias="VIEWFINDER_OVERSAMPLING",
+        description="How many times the wanted hits int8 finds, to be ranked again",
+    )
+    vectors_on_disk: bool = Field(
+        False,
+        alias="VIEWFINDER_VECTORS_ON_DISK",
+        description="Leave the full vectors on the disk: a quarter of the memory, slower ranking",
+    )
+    build_above: int = Field(
+        100_000,
+        ge=1000,
+        alias="VIEWFINDER_BUILD_ABOVE",
+        description="Vectors up to which the embedded index searches exactly, without a graph",
+    )
+    build_threads: int = Field(
+        1,
+        ge=1,
+        le=256,
+        alias="VIEWFINDER_BUILD_THREADS",
+        description="Threads that build the graph of the embedded index, at low priority",
+    )
     min_free_mib: int = Field(
         128,
         ge=64,  # the engine grows by mapped files of 32 MiB, the log and the vectors alike
@@ -45,3 +98,18 @@ class SearchSettings(SharedSettings):
     def index_dir(self) -> Path:
         """The folder of the index; only search_service writes there."""
         return self.data_dir / "index"
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """How the embedded index keeps and searches vectors."""
+        return EngineOptions(
+            m=self.hnsw_m,
+            ef_construct=self.hnsw_ef_construct,
+            ef=self.hnsw_ef,
+            int8=self.quantisation == "int8",
+            oversampling=self.oversampling,
+            vectors_on_disk=self.vectors_on_disk,
+            search_threads=self.search_threads,
+            build_threads=self.build_threads,
+            min_free_bytes=self.min_free_mib << 20,
+        )

@@ -25,74 +25,121 @@ class IndexUnusable(RuntimeError):
 
 
 @dataclass(frozen=True)
+class SparseVector:
+    """Weights of the words of a text: `values[i]` belongs to the term `indices[i]`."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class IndexPoint:
     """What the index knows of one picture beside its vector."""
 
     id: UUID
     payload: Payload
+    words: SparseVector | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class IndexQuery:
+    """What is looked for.
+
+    `vector` [dim] and `words` are ranked apart and joined by reciprocal rank fusion where both
+    are given. `score_threshold` is a cosine. `exact`: without graph and quantisation.
+    """
+
+    vector: Vector
+    limit: int
+    conditions: Sequence[Condition] = ()
+    without: frozenset[UUID] = frozenset()
+    score_threshold: float | None = None
+    words: SparseVector | None = None
+    exact: bool = False
+    with_payload: bool = True
+    with_vectors: bool = False
 
 
 @dataclass(frozen=True)
 class ScoredPoint:
-    """A point found, `score` the cosine."""
+    """A point found, `score` the cosine. Hits come in the engine's order, best first."""
 
     id: UUID
     score: float
     payload: Payload
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class IndexRecord:
+    """All that is stored of one point; `vector` [dim] is L2-normalised."""
+
+    id: UUID
+    vector: Vector
+    payload: Payload
+    words: SparseVector | None = None
+
+
+@dataclass(frozen=True)
+class FacetCount:
+    """How many points have this value."""
+
+    value: str | int | bool
+    count: int
 
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """`indexed`: a graph answers; false while search is exact."""
+    """`indexed`: a graph answers; false while search is exact. `building`: what is under way."""
 
     points: int
     indexed: bool
+    building: str = ""
 
 
 class VectorIndex(Protocol):
-    """Vectors with payload, searched by cosine. Blocking; one thread at a time, but for `sync`.
+    """Vectors with payload, searched by cosine.
 
-    Every method raises StorageFull when the disk is full or read-only and IndexFault when the
-    engine fails otherwise. Vectors are float32, finite and not zero: callers have checked.
+    A write is durable when it returns. Every method raises StorageFull when the disk is full or
+    read-only and IndexFault when the engine fails otherwise. Vectors are float32, finite and not
+    zero: callers have checked.
     """
 
     @property
     def dim(self) -> int | None:
         """Length of the vectors; None as long as `create` was never called."""
 
-    def create(self, dim: int) -> None:
+    async def create(self, dim: int) -> None:
         """Make an empty index for vectors of this length; what was there is lost."""
 
-    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
+    async def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
         """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
 
-    def set_payload(self, points: Sequence[IndexPoint]) -> int:
-        """Replace the payload of those that exist; how many did."""
+    async def set_payload(self, points: Sequence[IndexPoint]) -> int:
+        """Replace payload and words of those that exist; how many did."""
 
-    def delete(self, ids: Sequence[UUID]) -> None:
+    async def delete(self, ids: Sequence[UUID]) -> None:
         """Remove; unknown ids are passed over."""
 
-    def sync(self) -> None:
-        """Return once all that was written survives loss of power. Callable from any thread."""
+    async def search(self, query: IndexQuery) -> list[ScoredPoint]:
+        """The nearest that meet all conditions, best first."""
 
-    def search(
-        self,
-        vector: Vector,
-        top_k: int,
-        score_threshold: float | None,
-        conditions: Sequence[Condition],
-        without: UUID | None = None,
-    ) -> list[ScoredPoint]:
-        """The nearest to `vector` [dim] that meet all conditions, best first."""
+    async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
+        """Those of the ids that are there, in any order."""
 
-    def vector_of(self, point_id: UUID) -> Vector | None:
-        """The L2-normalised vector [dim] of this point, or None."""
+    async def facet(
+        self, key: str, conditions: Sequence[Condition], limit: int
+    ) -> list[FacetCount]:
+        """The most frequent values of a payload key among what meets the conditions."""
 
-    def count(self) -> int:
-        """How many points there are."""
+    async def count(self, conditions: Sequence[Condition] = ()) -> int:
+        """How many points meet the conditions."""
 
-    def info(self) -> IndexInfo:
+    async def scroll(self, after: UUID | None, limit: int) -> tuple[list[IndexRecord], UUID | None]:
+        """Records by ascending id, and where to go on; None at the end."""
+
+    async def info(self) -> IndexInfo:
         """The state of the index."""
 
-    def close(self) -> None:
-        """Write everything down and let go of the files."""
+    async def close(self) -> None:
+        """Write everything down and let go."""

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from search_service.collection import Collection
 from search_service.collection_set import CollectionSet
-from search_service.edge_index import EdgeIndex
+from search_service.edge_shard import EdgeShard
 from search_service.encoder_binding import EncoderSpec
 from search_service.index_folder import open_collections
 from search_service.query import Searcher
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.vector_index import Vector
-from tests.search_service.points import DIM, SPEC, picture_vector, word_vector
+from tests.search_service.points import BUILD_ABOVE, DIM, FREE, SPEC, picture_vector, word_vector
 from viewfinder import rpc
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import search_pb2_grpc
@@ -47,8 +47,8 @@ class FakeEncoder:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[EdgeIndex]:
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
+def index(tmp_path: Path) -> Iterator[EdgeShard]:
+    index = EdgeShard(tmp_path / "edge", FREE)
     index.create(DIM)
     yield index
     index.close()
@@ -57,7 +57,7 @@ def index(tmp_path: Path) -> Iterator[EdgeIndex]:
 @pytest.fixture
 def open_all(tmp_path: Path) -> Callable[[], CollectionSet]:
     """Opens the collections of this test's folder; close them before opening them again."""
-    return lambda: open_collections(tmp_path / "index", search_threads=1, min_free_bytes=0)
+    return lambda: open_collections(tmp_path / "index", FREE, BUILD_ABOVE)
 
 
 @pytest.fixture

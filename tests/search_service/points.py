@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_service.encoder_binding import EncoderSpec
+from search_service.engine_options import EngineOptions
 from search_service.vector_index import IndexPoint, Vector
 from viewfinder.pixels import PixelSpec
 
 DIM = 16
+FREE = EngineOptions(min_free_bytes=0)
+BUILD_ABOVE = 100_000
 SPEC = EncoderSpec("histogram", "r1", "dense", DIM, PixelSpec(8))
 
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import pytest
 
 from search_service.collection import Collection
-from search_service.encoder_binding import EncoderBinding, EncoderSpec
-from search_service.epoch import Epoch
-from search_service.filters import Condition
+from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import (
-    IndexInfo,
-    IndexPoint,
+    IndexQuery,
     IndexUnusable,
-    ScoredPoint,
-    Vector,
 )
 from tests.search_service.points import DIM, SPEC, ids_of, point, some_points
 from viewfinder.errors import EncoderMismatch, InvalidRequest
@@ -29,76 +21,9 @@ from viewfinder.errors import EncoderMismatch, InvalidRequest
 OTHER = dataclasses.replace(SPEC, name="other", revision="r2")
 
 
-class SlowIndex:
-    """A VectorIndex that remembers counts only, and whose calls last until they are let go."""
-
-    def __init__(self) -> None:
-        self.dim: int | None = None
-        self.points = 0
-        self.syncs = 0
-        self.may_search = threading.Event()
-        self.may_sync = threading.Event()
-        self.may_sync.set()
-        self.sync_begun = threading.Event()
-
-    def create(self, dim: int) -> None:
-        self.dim = dim
-
-    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
-        self.points += len(points)
-
-    def set_payload(self, points: Sequence[IndexPoint]) -> int:
-        return 0
-
-    def delete(self, ids: Sequence[UUID]) -> None:
-        self.points -= len(ids)
-
-    def sync(self) -> None:
-        self.sync_begun.set()
-        self.may_sync.wait(10)
-        self.syncs += 1
-
-    def search(
-        self,
-        vector: Vector,
-        top_k: int,
-        score_threshold: float | None,
-        conditions: Sequence[Condition],
-        without: UUID | None = None,
-    ) -> list[ScoredPoint]:
-        self.may_search.wait(10)
-        return []
-
-    def vector_of(self, point_id: UUID) -> Vector | None:
-        return None
-
-    def count(self) -> int:
-        return self.points
-
-    def info(self) -> IndexInfo:
-        return IndexInfo(self.points, indexed=False)
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.fixture
-def slow_index() -> SlowIndex:
-    return SlowIndex()
-
-
-@pytest.fixture
-async def slow(slow_index: SlowIndex, tmp_path: Path) -> AsyncIterator[Collection]:
-    collection = Collection(slow_index, EncoderBinding(tmp_path / "e.json"), Epoch(tmp_path / "n"))
-    yield collection
-    slow_index.may_search.set()
-    slow_index.may_sync.set()
-    await collection.close()
-
-
 async def search_all(collection: Collection, spec: EncoderSpec = SPEC) -> list[int]:
     vector = some_points(1)[1][0]
-    hits, _ = await collection.search(spec, vector, 100, None, ())
+    hits, _ = await collection.search(spec, IndexQuery(vector, 100))
     return ids_of(hits)
 
 
@@ -194,32 +119,3 @@ async def test_a_search_changes_no_epoch(collection: Collection) -> None:
     before = (await collection.state()).epoch
     await search_all(collection)
     assert (await collection.state()).epoch == before
-
-
-async def test_the_loop_goes_on_while_the_engine_is_busy(
-    slow: Collection, slow_index: SlowIndex
-) -> None:
-    await slow.upsert(SPEC, *some_points(1))
-    searching = asyncio.create_task(search_all(slow))
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert not searching.done()
-    slow_index.may_search.set()
-    assert await searching == []
-
-
-async def test_a_write_is_acknowledged_only_after_a_sync_that_began_later(
-    slow: Collection, slow_index: SlowIndex
-) -> None:
-    slow_index.may_sync.clear()
-    slow_index.may_search.set()
-    first = asyncio.create_task(slow.upsert(SPEC, *some_points(1)))
-    await asyncio.to_thread(slow_index.sync_begun.wait, 10)
-    others = [asyncio.create_task(slow.upsert(SPEC, *some_points(1))) for _ in range(20)]
-    while slow_index.points < 21:
-        await asyncio.sleep(0.001)
-    await search_all(slow)  # the engine itself is free meanwhile
-    assert not any(task.done() for task in [first, *others])
-    slow_index.may_sync.set()
-    await asyncio.gather(first, *others)
-    assert slow_index.syncs == 2  # one for the first, one that the others share

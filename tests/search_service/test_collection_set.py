@@ -11,7 +11,7 @@ import pytest
 
 from search_service.collection_set import CollectionSet
 from search_service.encoder_binding import EncoderSpec
-from search_service.vector_index import IndexUnusable
+from search_service.vector_index import IndexQuery, IndexUnusable
 from tests.search_service.points import DIM, SPEC, ids_of, point, some_points
 from viewfinder.errors import EncoderMismatch, InvalidRequest
 
@@ -26,7 +26,7 @@ async def fill(collections: CollectionSet, spec: EncoderSpec, count: int) -> Non
 
 async def found(collections: CollectionSet, spec: EncoderSpec) -> list[int]:
     vector = np.hstack([some_points(1)[1][0]] * (spec.dim // DIM))
-    hits, _ = await collections.active.search(spec, vector, 100, None, ())
+    hits, _ = await collections.active.search(spec, IndexQuery(vector, 100))
     return ids_of(hits)
 
 
@@ -93,7 +93,7 @@ async def test_deletions_and_payloads_reach_all_collections(collections: Collect
     await collections.set_payload([point(2, file_name="new.jpg")])
     await collections.switch(NEXT)
     vector = np.hstack([some_points(1)[1][0]] * 2)
-    hits, _ = await collections.active.search(NEXT, vector, 100, None, ())
+    hits, _ = await collections.active.search(NEXT, IndexQuery(vector, 100))
     assert {hit.id.int: hit.payload["file_name"] for hit in hits} == {2: "new.jpg", 3: "3.jpg"}
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_service.edge_index import EdgeIndex
-from tests.search_service.points import DIM, some_points
+from search_service.edge_shard import EdgeShard
+from tests.search_service.points import DIM, FREE, some_points
 
 
 @pytest.mark.parametrize("share_written", [0.0, 0.5, 1.0])
 def test_loss_of_power_loses_nothing_that_was_synced(tmp_path: Path, share_written: float) -> None:
     """The log is as it was at the last sync. Of all other files the kernel has written back some,
     the rest is as it was when the index was created."""
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
+    index = EdgeShard(tmp_path / "edge", FREE)
     index.create(DIM)
     shutil.copytree(tmp_path / "edge", tmp_path / "after")
     points, vectors = some_points(200)
@@ -28,13 +28,12 @@ def test_loss_of_power_loses_nothing_that_was_synced(tmp_path: Path, share_writt
     _copy_some(tmp_path / "edge", tmp_path / "after", share_written)
     index.close()
 
-    survivor = EdgeIndex(tmp_path / "after", min_free_bytes=0)
+    survivor = EdgeShard(tmp_path / "after", FREE)
     assert survivor.count() == 190
     for row, point in enumerate(points[:190]):
         expected = vectors[row + 20] if row < 20 else vectors[row]
-        found = survivor.vector_of(point.id)
-        assert found is not None
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        (found,) = survivor.retrieve([point.id])
+        np.testing.assert_allclose(found.vector, expected, atol=1e-6)
     survivor.close()
 
 

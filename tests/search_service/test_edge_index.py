@@ -1,10 +1,13 @@
-"""The embedded index against plain numpy, and what happens to its folder."""
+"""The embedded index for asyncio: shared syncs, and graphs that are built while searches go on."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
+import asyncio
+import os
+import shutil
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,224 +15,288 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from search_service import edge_index
+from search_service.edge_host import HostedShard
 from search_service.edge_index import EdgeIndex
+from search_service.edge_shard import EdgeShard
 from search_service.filters import parse_filters
-from search_service.vector_index import IndexUnusable
-from tests.search_service.points import DIM, ids_of, point, some_points, unit
+from search_service.vector_index import (
+    IndexFault,
+    IndexPoint,
+    IndexQuery,
+    ScoredPoint,
+    SparseVector,
+    Vector,
+)
+from tests.search_service.points import DIM, FREE, ids_of, point, some_points
 from viewfinder.errors import StorageFull
 
-QUERY = unit(np.random.default_rng(99).standard_normal(DIM))
-
-PAYLOADS: list[dict[str, Any]] = [
-    {
-        "tags": ["cat", "pet"],
-        "category": "cat",
-        "width": 640,
-        "taken_at": "2026-05-01T10:00:00Z",
-        "location": {"lat": 48.4, "lon": 10.0},
-        "metadata": {"album": "spring", "stars": 5, "price": 1.5, "public": True},
-    },
-    {
-        "tags": ["dog"],
-        "category": "dog",
-        "width": 1024,
-        "taken_at": "2026-06-01T10:00:00+02:00",
-        "location": {"lat": 52.5, "lon": 13.4},
-        "metadata": {"album": "summer", "stars": 3, "public": False, "a.b": "dotted"},
-    },
-    {
-        "tags": ["cat", "dog"],
-        "category": "both",
-        "width": 2048,
-        "metadata": {"album": ["spring", "summer"], "my key": "1", "a": {"b": "nested"}},
-    },
-    {},
-]
+NEVER = 1_000_000
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeIndex]:
-    """Only read from: making an index costs a hundred fsyncs."""
-    index = EdgeIndex(tmp_path_factory.mktemp("pictures") / "edge", min_free_bytes=0)
-    index.create(DIM)
-    points, vectors = some_points(len(PAYLOADS))
-    index.upsert(
-        [point(p.id.int, **payload) for p, payload in zip(points, PAYLOADS, strict=True)], vectors
-    )
+class SlowShard:
+    """Remembers counts only; its calls last until they are let go."""
+
+    dim = DIM
+
+    def __init__(self) -> None:
+        self.points = 0
+        self.syncs = 0
+        self.may_search = threading.Event()
+        self.may_sync = threading.Event()
+        self.may_sync.set()
+        self.sync_begun = threading.Event()
+
+    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
+        self.points += len(points)
+
+    def sync(self) -> None:
+        self.sync_begun.set()
+        self.may_sync.wait(10)
+        self.syncs += 1
+
+    def search(self, query: IndexQuery) -> list[ScoredPoint]:
+        self.may_search.wait(10)
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def shard() -> SlowShard:
+    return SlowShard()
+
+
+@pytest.fixture
+async def slow(shard: SlowShard, tmp_path: Path) -> AsyncIterator[EdgeIndex]:
+    index = EdgeIndex(tmp_path / "edge", FREE, NEVER)
+    index._shard = shard  # type: ignore[assignment]
     yield index
-    index.close()
+    shard.may_search.set()
+    shard.may_sync.set()
+    await index.close()
 
 
-@pytest.mark.parametrize(
-    ("filters", "found"),
-    [
-        ({}, {1, 2, 3, 4}),
-        ({"tags": "cat"}, {1, 3}),
-        ({"tags": ["dog", "pet"]}, {1, 2, 3}),
-        ({"tags": "bird"}, set()),
-        ({"category": "dog"}, {2}),
-        ({"tags": "cat", "category": "both"}, {3}),
-        ({"width": 640}, {1}),
-        ({"width": [640, 2048]}, {1, 3}),
-        ({"width": {"gte": 1024}}, {2, 3}),
-        ({"width": {"gt": 1024}}, {3}),
-        ({"width": {"lt": 1024}}, {1}),
-        ({"width": {"gt": 640, "lte": 1024}}, {2}),
-        ({"taken_at": {"gte": "2026-05-15"}}, {2}),
-        ({"taken_at": "2026-06-01T08:00:00Z"}, {2}),
-        ({"taken_at": ["2026-05-01T10:00:00Z", "2026-06-01T08:00:00Z"]}, {1, 2}),
-        ({"location": {"lat": 48.4, "lon": 10.01, "radius_m": 5000}}, {1}),
-        ({"metadata.album": "spring"}, {1, 3}),
-        ({"metadata.album": ["summer"]}, {2, 3}),
-        ({"metadata.stars": 5}, {1}),
-        ({"metadata.stars": 5.0}, {1}),
-        ({"metadata.stars": "5"}, set()),
-        ({"metadata.price": 1.5}, {1}),
-        ({"metadata.stars": {"gte": 3, "lt": 5}}, {2}),
-        ({"metadata.public": True}, {1}),
-        ({"metadata.public": False}, {2}),
-        ({"metadata.public": [True, False]}, {1, 2}),
-        ({"metadata.public": 1}, set()),
-        ({"metadata.stars": [3, "x", True]}, {2}),
-        ({"metadata.my key": "1"}, {3}),
-        ({"metadata.a.b": "dotted"}, {2}),
-        ({"metadata.a.b": ["dotted", "nested"]}, {2, 3}),
-        ({"metadata.nothing": "x"}, set()),
-    ],
-)
-def test_filters_choose_the_pictures_they_name(
-    pictures: EdgeIndex, filters: dict[str, object], found: set[int]
+@pytest.fixture
+async def open_index(tmp_path: Path) -> AsyncIterator[Callable[..., EdgeIndex]]:
+    """Opens the index of this test's folder; what a test leaves open is closed."""
+    opened: list[EdgeIndex] = []
+
+    def open_it(build_above: int = NEVER) -> EdgeIndex:
+        opened.append(EdgeIndex(tmp_path / "edge", FREE, build_above))
+        return opened[-1]
+
+    yield open_it
+    for index in opened:
+        await index.close()
+
+
+async def test_the_loop_goes_on_while_the_engine_is_busy(slow: EdgeIndex, shard: SlowShard) -> None:
+    searching = asyncio.create_task(slow.search(IndexQuery(some_points(1)[1][0], 5)))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not searching.done()
+    shard.may_search.set()
+    assert await searching == []
+
+
+async def test_a_write_is_acknowledged_only_after_a_sync_that_began_later(
+    slow: EdgeIndex, shard: SlowShard
 ) -> None:
-    hits = pictures.search(QUERY, 10, None, parse_filters(filters))
-    assert set(ids_of(hits)) == found
+    shard.may_sync.clear()
+    shard.may_search.set()
+    first = asyncio.create_task(slow.upsert(*some_points(1)))
+    await asyncio.to_thread(shard.sync_begun.wait, 10)
+    others = [asyncio.create_task(slow.upsert(*some_points(1))) for _ in range(20)]
+    while shard.points < 21:
+        await asyncio.sleep(0.001)
+    await slow.search(IndexQuery(some_points(1)[1][0], 5))  # the engine itself is free meanwhile
+    assert not any(task.done() for task in [first, *others])
+    shard.may_sync.set()
+    await asyncio.gather(first, *others)
+    assert shard.syncs == 2  # one for the first, one that the others share
 
 
-def test_search_is_exact_against_brute_force(index: EdgeIndex) -> None:
+async def test_a_graph_answers_as_exactly_as_the_search_without_one(
+    open_index: Callable[..., EdgeIndex],
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    points, vectors = some_points(2000)
+    await index.upsert(points, vectors)
+    query = IndexQuery(vectors[7] + vectors[8], 20)
+    before = await index.search(query)
+    assert not (await index.info()).indexed
+    await index.build()
+    assert (await index.info()).indexed
+    assert isinstance(index._shard, HostedShard)
+    after = await index.search(query)
+    assert ids_of(after) == ids_of(before)
+    assert [hit.score for hit in after] == pytest.approx([hit.score for hit in before], abs=1e-5)
+    assert after[0].payload == before[0].payload
+
+
+async def test_what_is_written_while_the_graph_is_built_is_in_the_next_generation(
+    open_index: Callable[..., EdgeIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    points, vectors = some_points(1500)
+    await index.upsert(points[:1000], vectors[:1000])
+    built, may_go_on = asyncio.Event(), asyncio.Event()
+    run_builder = edge_index._run_builder
+
+    async def run_then_wait(*arguments: Any) -> None:
+        await run_builder(*arguments)
+        built.set()
+        await may_go_on.wait()
+
+    monkeypatch.setattr(edge_index, "_run_builder", run_then_wait)
+    building = asyncio.create_task(index.build())
+    await built.wait()
+    await index.upsert(points[1000:], vectors[1000:])
+    await index.upsert(points[:1], vectors[5:6])
+    word = SparseVector((3,), (1.0,))
+    await index.set_payload([IndexPoint(points[1].id, {"tags": ["new"]}, word)])
+    await index.delete([point.id for point in points[2:4]])
+    assert (await index.search(IndexQuery(vectors[1200], 1)))[0].id == points[1200].id
+    may_go_on.set()
+    await building
+    assert await index.count() == 1498
+    assert (await index.search(IndexQuery(vectors[1200], 1)))[0].id == points[1200].id
+    records = {record.id: record for record in await index.retrieve([p.id for p in points[:5]])}
+    assert set(records) == {points[0].id, points[1].id, points[4].id}
+    np.testing.assert_allclose(records[points[0].id].vector, vectors[5], atol=1e-6)
+    assert records[points[1].id].payload == {"tags": ["new"]}
+    assert records[points[1].id].words == word
+
+
+async def test_enough_points_start_a_build_by_themselves(
+    open_index: Callable[..., EdgeIndex],
+) -> None:
+    index = open_index(build_above=300)
+    await index.create(DIM)
+    points, vectors = some_points(1000)
+    await index.upsert(points[:250], vectors[:250])
+    assert index._build is None
+    await index.upsert(points[250:400], vectors[250:400])
+    assert "a graph is being built" in (await index.info()).building
+    await index.build()  # joins the one that runs
+    assert index._generation.built == 400
+    await index.upsert(points[400:450], vectors[400:450])
+    assert index._build is None
+    await index.upsert(points[450:600], vectors[450:600])
+    await index.build()
+    assert index._generation.built == 600
+    assert await index.count() == 600
+
+
+async def test_after_a_restart_the_graph_answers_at_once(
+    open_index: Callable[..., EdgeIndex],
+) -> None:
+    index = open_index()
+    await index.create(DIM)
     points, vectors = some_points(500)
-    index.upsert(points, vectors * 3)  # length does not matter to a cosine
-    expected = np.argsort(-(vectors @ QUERY))[:20]
-    hits = index.search(QUERY, 20, None, ())
-    assert ids_of(hits) == [points[row].id.int for row in expected]
-    assert [hit.score for hit in hits] == pytest.approx((vectors @ QUERY)[expected], abs=1e-5)
-
-
-def test_a_score_threshold_leaves_out_what_is_below(index: EdgeIndex) -> None:
-    points, vectors = some_points(200)
-    index.upsert(points, vectors)
-    hits = index.search(QUERY, 100, 0.3, ())
-    assert len(hits) == int((vectors @ QUERY >= 0.3).sum()) > 0
-
-
-def test_the_point_to_leave_out_is_left_out(index: EdgeIndex) -> None:
-    points, vectors = some_points(3)
-    index.upsert(points, vectors)
-    assert ids_of(index.search(vectors[0], 1, None, ())) == [1]
-    assert 1 not in ids_of(index.search(vectors[0], 3, None, (), without=points[0].id))
-
-
-def test_upserting_again_replaces_vector_and_payload(index: EdgeIndex) -> None:
-    points, vectors = some_points(2)
-    index.upsert(points, vectors)
-    index.upsert([point(1, category="new")], vectors[1:])
-    assert index.count() == 2
-    assert index.vector_of(UUID(int=1)) == pytest.approx(vectors[1], abs=1e-6)
-    hits = index.search(QUERY, 5, None, parse_filters({"category": "new"}))
-    assert [hit.payload for hit in hits] == [{"category": "new"}]
-
-
-def test_payloads_are_replaced_where_there_is_a_point(index: EdgeIndex) -> None:
-    points, vectors = some_points(2)
-    index.upsert(points, vectors)
-    changed = index.set_payload([point(7, tags=["x"]), point(1, tags=["x"]), point(2, tags=["x"])])
-    assert changed == 2
-    hits = index.search(QUERY, 5, None, ())
-    assert [hit.payload for hit in hits] == [{"tags": ["x"]}] * 2
-
-
-def test_deleted_points_are_gone_and_unknown_ids_are_passed_over(index: EdgeIndex) -> None:
-    points, vectors = some_points(3)
-    index.upsert(points, vectors)
-    index.delete([UUID(int=1), UUID(int=77)])
-    assert index.count() == 2
-    assert index.vector_of(UUID(int=1)) is None
-
-
-def test_an_index_that_was_never_created_is_empty(tmp_path: Path) -> None:
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    assert index.dim is None
-    assert index.search(QUERY, 5, None, ()) == []
-    assert index.count() == 0
-    index.sync()
-    index.close()
-
-
-def test_everything_is_there_after_closing_and_opening(tmp_path: Path) -> None:
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    index.create(DIM)
-    points, vectors = some_points(100)
-    index.upsert(points, vectors)
-    before = index.search(QUERY, 10, None, ())
-    index.close()
-    again = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
+    await index.upsert(points, vectors)
+    await index.build()
+    await index.upsert([point(501, category="late")], vectors[:1])
+    await index.close()
+    again = open_index()
     assert again.dim == DIM
-    assert again.search(QUERY, 10, None, ()) == before
-    again.close()
+    assert (await again.info()).indexed
+    late = parse_filters({"category": "late"})
+    assert ids_of(await again.search(IndexQuery(vectors[0], 5, late))) == [501]
 
 
-def test_leftovers_of_a_killed_optimiser_are_removed(tmp_path: Path) -> None:
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    index.create(DIM)
-    index.close()
-    leftover = tmp_path / "edge" / "temp_segments" / "half"
-    leftover.mkdir(parents=True)
-    EdgeIndex(tmp_path / "edge", min_free_bytes=0).close()
-    assert not leftover.exists()
+async def test_a_build_that_fails_changes_nothing_and_leaves_no_rubbish(
+    open_index: Callable[..., EdgeIndex], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    await index.upsert(*some_points(300))
+    before = sorted(path.name for path in (tmp_path / "edge").iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(edge_index, "build_command", lambda *_: ["false"])
+        with pytest.raises(IndexFault, match="ended with 1"):
+            await index.build()
+    assert sorted(path.name for path in (tmp_path / "edge").iterdir()) == before
+    assert await index.count() == 300
+    await index.upsert(*some_points(301))
+    assert index._build is None  # it is not tried again at once
+    await index.build()  # unless somebody asks
+    assert await index.count() == 301
 
 
-def test_an_interrupted_creation_starts_anew(tmp_path: Path) -> None:
-    (tmp_path / "edge.new" / "segments").mkdir(parents=True)
-    (tmp_path / "edge" / "segments").mkdir(parents=True)
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    index.create(DIM)
-    assert index.count() == 0
-    index.close()
+async def test_no_room_for_a_copy_is_told_before_anything_is_copied(
+    open_index: Callable[..., EdgeIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    await index.upsert(*some_points(10))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+    with pytest.raises(StorageFull, match="building the graph needs"):
+        await index.build()
+    monkeypatch.undo()
+    assert await index.count() == 10
 
 
-def test_a_second_process_is_refused_in_one_line(index: EdgeIndex, tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from search_service.edge_index import EdgeIndex;"
-        "EdgeIndex(Path(sys.argv[1]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "edge")], capture_output=True, text=True
-    )
-    assert done.returncode != 0
-    assert "in use by another process" in done.stderr.splitlines()[-1]
+async def test_leftovers_of_a_killed_build_are_removed_at_the_next_start(
+    open_index: Callable[..., EdgeIndex], tmp_path: Path
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    await index.upsert(*some_points(10))
+    await index.close()
+    current = index._generation.number
+    shutil.copytree(tmp_path / "edge" / str(current), tmp_path / "edge" / str(current + 1))
+    again = open_index()
+    assert await again.count() == 10
+    assert not (tmp_path / "edge" / str(current + 1)).exists()
 
 
-@pytest.mark.parametrize("pattern", ["edge_config.json", "segments/*/segment.json"])
-def test_a_damaged_index_is_refused_in_one_line(tmp_path: Path, pattern: str) -> None:
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    index.create(DIM)
-    index.close()
-    for file in (tmp_path / "edge").glob(pattern):
-        file.write_bytes(b"{garbage")
-    with pytest.raises(IndexUnusable) as caught:
-        EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    assert str(tmp_path / "edge") in str(caught.value)
-    assert "\n" not in str(caught.value)
+async def test_a_killed_host_is_started_again_and_nothing_is_lost(
+    open_index: Callable[..., EdgeIndex],
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    points, vectors = some_points(400)
+    await index.upsert(points[:300], vectors[:300])
+    await index.build()
+    await index.upsert(points[300:], vectors[300:])
+    assert isinstance(index._shard, HostedShard)
+    os.kill(index._shard.process_id, signal.SIGKILL)
+    assert (await index.search(IndexQuery(vectors[399], 1)))[0].id == points[399].id
+    assert await index.count() == 400
 
 
-def test_a_full_disk_refuses_writes_and_still_answers(tmp_path: Path) -> None:
-    index = EdgeIndex(tmp_path / "edge", min_free_bytes=0)
-    index.create(DIM)
-    points, vectors = some_points(3)
-    index.upsert(points, vectors)
-    index.close()
-    full = EdgeIndex(tmp_path / "edge", min_free_bytes=1 << 60)
+async def test_errors_of_a_host_arrive_as_what_they_are(
+    open_index: Callable[..., EdgeIndex], tmp_path: Path
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    await index.upsert(*some_points(50))
+    await index.build()
+    with pytest.raises(IndexFault):
+        await index.search(IndexQuery(np.ones(DIM + 1, np.float32), 5))
+    await index.close()
+    full = HostedShard(index._shard.folder, type(FREE)(min_free_bytes=1 << 60))
     with pytest.raises(StorageFull, match="are kept free"):
-        full.upsert(points, vectors)
-    assert len(full.search(QUERY, 3, None, ())) == 3
-    full.delete([UUID(int=1)])  # the way out of a full disk
-    assert full.count() == 2
+        full.upsert(*some_points(1))
     full.close()
+
+
+async def test_an_index_of_before_there_were_generations_is_taken_over(
+    open_index: Callable[..., EdgeIndex], tmp_path: Path
+) -> None:
+    old = EdgeShard(tmp_path / "edge", FREE)
+    old.create(DIM)
+    old.upsert(*some_points(20))
+    old.close()
+    index = open_index()
+    assert await index.count() == 20
+    await index.upsert(
+        [IndexPoint(UUID(int=21), {}, SparseVector((1,), (1.0,)))], some_points(1)[1]
+    )
+    assert await index.count() == 21

@@ -1,0 +1,371 @@
+"""One Qdrant Edge shard in a folder: blocking calls, for one thread at a time.
+
+Durability: `update` appends to a write-ahead log before it answers (that survives kill -9), `sync`
+fsyncs that log (that survives loss of power) without holding the GIL. The engine's own `flush`
+holds the GIL for some hundred fsyncs, so it runs only after many points and on closing; opening
+replays what the log has beyond the last flush.
+
+The edge_*.py modules, and words.py, are the only ones that know this engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as edge
+
+from search_service.edge_config import WORDS, shard_config
+from search_service.edge_filter import edge_filter
+from search_service.edge_points import hit_of, named_vectors, record_of, sparse_vector
+from search_service.engine_options import EngineOptions
+from search_service.filters import FILTER_KEYS, Condition
+from search_service.vector_index import (
+    FacetCount,
+    IndexFault,
+    IndexPoint,
+    IndexQuery,
+    IndexRecord,
+    IndexUnusable,
+    ScoredPoint,
+    Vector,
+)
+from viewfinder.errors import StorageFull
+
+_SCHEMA = {
+    "text": edge.PayloadSchemaType.Keyword,
+    "integer": edge.PayloadSchemaType.Integer,
+    "time": edge.PayloadSchemaType.Datetime,
+    "place": edge.PayloadSchemaType.Geo,
+}
+_DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
+_CHECKPOINT_POINTS = 8192
+_RRF_K = 60  # Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009
+
+
+class EdgeShard:
+    """Opens the shard in `folder`, or stands for one that is still to be created.
+
+    `for_building`: `optimize` makes a graph whatever the size; else it never does.
+
+    Raises:
+        IndexUnusable: the folder is in use, damaged, or not an index.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: EngineOptions,
+        *,
+        for_building: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._for_building = for_building
+        self._shard: Any = None
+        self._dim: int | None = None
+        self._unflushed_points = 0
+        if (folder / "edge_config.json").exists():
+            self._load()
+        elif folder.exists() and any(folder.iterdir()):
+            shutil.rmtree(folder)  # `create` was interrupted: nothing was acknowledged yet
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._folder
+
+    @property
+    def dim(self) -> int | None:
+        """Length of the vectors; None as long as `create` was never called."""
+        return self._dim
+
+    def create(self, dim: int) -> None:
+        """Make an empty index for vectors of this length; what was there is lost."""
+        self._require_space()
+        fresh = self._folder.with_name(f"{self._folder.name}.new")
+        with self._engine_call():
+            if self._shard is not None:
+                self._shard.close()
+                self._shard = None
+                self._dim = None
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            shard = edge.EdgeShard.create(
+                str(fresh), shard_config(dim, self._options, for_building=self._for_building)
+            )
+            for key, kind in FILTER_KEYS.items():
+                shard.update(edge.UpdateOperation.create_field_index(key, _SCHEMA[kind]))
+            shard.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            fresh.rename(self._folder)
+            sync_path(self._folder.parent)
+            self._shard = edge.EdgeShard.load(str(self._folder))
+        self._dim = dim
+        self._unflushed_points = 0
+
+    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
+        """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
+        self._write(
+            edge.UpdateOperation.upsert_points(
+                [
+                    edge.Point(
+                        id=point.id,
+                        vector=named_vectors(vector, point.words),
+                        payload=point.payload,
+                    )
+                    for point, vector in zip(points, vectors, strict=True)
+                ]
+            ),
+            len(points),
+        )
+
+    def set_payload(self, points: Sequence[IndexPoint]) -> int:
+        """Replace payload and words of those that exist; how many did."""
+        if self._shard is None:
+            return 0
+        with self._engine_call():
+            there = {
+                record.id
+                for record in self._shard.retrieve([point.id for point in points], False, False)
+            }
+        # Asked beforehand, since the engine raises on a missing id after having applied the rest.
+        for point in points:
+            if point.id in there:
+                operation = edge.UpdateOperation.overwrite_payload([point.id], point.payload)
+                self._write(operation, 1)
+        words = [
+            edge.PointVectors(id=point.id, vector={WORDS: sparse_vector(point.words)})
+            for point in points
+            if point.id in there and point.words is not None
+        ]
+        if words:
+            self._write(edge.UpdateOperation.update_vectors(words), len(words))
+        return len(there)
+
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """Remove; unknown ids are passed over."""
+        if self._shard is not None and ids:
+            self._write(edge.UpdateOperation.delete_points(list(ids)), len(ids), frees_space=True)
+
+    def sync(self) -> None:
+        """Return once all that was written survives loss of power. Callable from any thread."""
+        sync_log(self._folder)
+
+    def flush(self) -> None:
+        """Write everything to the segments, so that the folder can be copied."""
+        if self._shard is not None:
+            with self._engine_call():
+                self._shard.flush()
+            self._unflushed_points = 0
+
+    def optimize(self) -> None:
+        """Build the graph and the quantised vectors. Holds the GIL to its end: minutes."""
+        if self._shard is not None:
+            self._require_space()
+            with self._engine_call():
+                self._shard.optimize()
+                self._shard.flush()
+
+    def search(self, query: IndexQuery) -> list[ScoredPoint]:
+        """The nearest that meet all conditions, best first."""
+        if self._shard is None:
+            return []
+        found_by = edge_filter(query.conditions, query.without)
+        nearest = edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
+        if query.words is None:
+            request = edge.QueryRequest(
+                query=nearest,
+                limit=query.limit,
+                filter=found_by,
+                score_threshold=query.score_threshold,
+                with_payload=query.with_payload,
+                with_vector=query.with_vectors,
+                params=self._params(query),
+            )
+        else:
+            by_words = edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
+            ways = [
+                edge.Prefetch(
+                    query=nearest,
+                    limit=query.limit,
+                    filter=found_by,
+                    score_threshold=query.score_threshold,
+                    params=self._params(query),
+                ),
+                edge.Prefetch(query=by_words, limit=query.limit, filter=found_by),
+            ]
+            request = edge.QueryRequest(
+                prefetches=ways,
+                query=edge.Fusion.Rrf(k=_RRF_K),  # type: ignore[arg-type] # a Fusion, whatever the stub says
+                limit=query.limit,
+                with_payload=query.with_payload,
+                with_vector=True,
+            )
+        with self._engine_call():
+            found = self._shard.query(request)
+        hits = [hit_of(point, query) for point in found]
+        if query.words is None or query.score_threshold is None:
+            return hits
+        return [hit for hit in hits if hit.score >= query.score_threshold]
+
+    def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
+        """Those of the ids that are there."""
+        if self._shard is None or not ids:
+            return []
+        with self._engine_call():
+            return [record_of(record) for record in self._shard.retrieve(list(ids), True, True)]
+
+    def facet(self, key: str, conditions: Sequence[Condition], limit: int) -> list[FacetCount]:
+        """The most frequent values of an indexed key; exact."""
+        if self._shard is None:
+            return []
+        request = edge.FacetRequest(
+            key=key, limit=limit, exact=True, filter=edge_filter(conditions)
+        )
+        with self._engine_call():
+            return [FacetCount(hit.value, hit.count) for hit in self._shard.facet(request).hits]
+
+    def count(self, conditions: Sequence[Condition] = ()) -> int:
+        """How many points meet the conditions; exact."""
+        if self._shard is None:
+            return 0
+        request = edge.CountRequest(filter=edge_filter(conditions), exact=True)
+        with self._engine_call():
+            return int(self._shard.count(request))
+
+    def scroll(self, after: UUID | None, limit: int) -> tuple[list[IndexRecord], UUID | None]:
+        """Records by ascending id, and where to go on; None at the end."""
+        if self._shard is None:
+            return [], None
+        request = edge.ScrollRequest(limit=limit, offset=after, with_payload=True, with_vector=True)
+        with self._engine_call():
+            records, following = self._shard.scroll(request)
+        return [record_of(record) for record in records], following
+
+    def close(self) -> None:
+        """Write everything down and let go of the files."""
+        if self._shard is not None:
+            with self._engine_call():
+                self._shard.flush()
+                self._shard.close()
+            self._shard = None
+
+    def _config(self, dim: int) -> Any:
+        return shard_config(dim, self._options, for_building=self._for_building)
+
+    def _params(self, query: IndexQuery) -> Any:
+        if query.exact:
+            return edge.SearchParams(exact=True)
+        options = self._options
+        again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
+        return edge.SearchParams(hnsw_ef=options.ef, quantization=again if options.int8 else None)
+
+    def _write(self, operation: Any, points: int, frees_space: bool = False) -> None:
+        if self._shard is None:
+            raise IndexFault("written to before it was created")
+        if not frees_space:
+            self._require_space()
+        with self._engine_call():
+            self._shard.update(operation)
+            self._unflushed_points += points
+            if self._unflushed_points >= _CHECKPOINT_POINTS:
+                self._shard.flush()
+                self._unflushed_points = 0
+
+    def _load(self) -> None:
+        # A kill inside `optimize` leaves copies behind that the engine never looks at again.
+        shutil.rmtree(self._folder / "temp_segments", ignore_errors=True)
+        try:
+            stored = json.loads((self._folder / "edge_config.json").read_text())
+            dim = int(stored["vectors"][""]["size"])
+            with self._engine_call():
+                if WORDS not in (stored.get("sparse_vectors") or {}):
+                    _add_words(self._folder)
+                shard = edge.EdgeShard.load(
+                    str(self._folder),
+                    shard_config(dim, self._options, for_building=self._for_building),
+                )
+                if shard.info().points_count != shard.count(edge.CountRequest(exact=True)):
+                    shard.optimize()
+                self._shard = shard
+            self._dim = dim
+        except (IndexFault, OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexUnusable(_why_unusable(self._folder, error)) from error
+
+    def _require_space(self) -> None:
+        place = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+        free = shutil.disk_usage(place).free
+        least = self._options.min_free_bytes
+        if free < least:
+            raise StorageFull(
+                where=str(self._folder),
+                reason=f"{free >> 20} MiB are free, {least >> 20} MiB are kept free",
+            )
+
+    @contextmanager
+    def _engine_call(self) -> Iterator[None]:
+        """Turns what the engine raises (plain Exception, or a panic) into our errors."""
+        try:
+            yield
+        except OSError as error:
+            raise StorageFull(str(self._folder), error.strerror or str(error)) from error
+        except (IndexFault, StorageFull):
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            text = " ".join(str(error).split())
+            if any(sign in text.lower() for sign in _DISK_TROUBLE):
+                raise StorageFull(str(self._folder), text) from error
+            raise IndexFault(text) from error
+
+
+def _add_words(folder: Path) -> None:
+    """An index of before words were kept gets a place for them."""
+    shard = edge.EdgeShard.load(str(folder))
+    shard.update(edge.UpdateOperation.create_sparse_vector(WORDS, edge.Modifier.Idf))
+    shard.flush()
+    shard.close()
+
+
+def sync_log(folder: Path) -> None:
+    """Fsync the write-ahead log of the shard in this folder, whoever has it open.
+
+    Raises:
+        StorageFull: the disk refuses.
+    """
+    log = folder / "wal"
+    while log.exists():
+        try:
+            for file in (*log.iterdir(), log):
+                sync_path(file)
+        except FileNotFoundError:
+            continue  # a full segment of the log was renamed meanwhile: look again
+        except OSError as error:
+            raise StorageFull(str(folder), error.strerror or str(error)) from error
+        return
+
+
+def sync_path(path: Path) -> None:
+    """Fsync a file or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _why_unusable(folder: Path, error: BaseException) -> str:
+    if "WouldBlock" in str(error):
+        return f"the index in {folder} is in use by another process"
+    return (
+        f"the index in {folder} cannot be read ({error});"
+        " restore it from a backup, or move it away to start with an empty one"
+    )

@@ -1,0 +1,27 @@
+"""How vectors are kept and searched, whichever engine does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How vectors are kept and searched.
+
+    `ef`: candidates of a search in the graph. `oversampling`: how many times `limit` are found by
+    int8 and ranked again by the full vectors. `full_scan_kb`: what a filter leaves is searched
+    whole when its vectors are smaller than this. `min_free_bytes`: writes are refused below it;
+    the engine writes through mapped files, and one that cannot grow kills the process.
+    """
+
+    m: int = 16
+    ef_construct: int = 200
+    ef: int = 128
+    int8: bool = True
+    oversampling: float = 2.0
+    vectors_on_disk: bool = False
+    full_scan_kb: int = 100_000
+    search_threads: int = 1
+    build_threads: int = 1
+    min_free_bytes: int = 128 << 20
