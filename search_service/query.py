@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from search_service.collection_set import CollectionSet
 from search_service.encoder_binding import EncoderSpec
 from search_service.filters import parse_filters
+from search_service.relevance import CalibrationSource, Relevance, fitting, score_cut
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
+from viewfinder.calibration import QueryKind, RelevanceCurve
 from viewfinder.errors import ImageNotFound, ImageNotIndexed, InvalidRequest
 
 MAX_TOP_K = 100
 
 
-class QueryEncoder(Protocol):
+class QueryEncoder(CalibrationSource, Protocol):
     """Makes query vectors [dim], with the spec of the encoder that made them."""
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
@@ -65,13 +67,14 @@ Query: TypeAlias = ByText | ByPicture | BySimilar
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits, best first, and what they cost."""
+    """Hits, best first, and what they cost. `curve` makes probabilities of their cosines."""
 
     hits: list[ScoredPoint]
     epoch: int
     spec: EncoderSpec | None
     embed_ms: float
     index_ms: float
+    curve: RelevanceCurve | None = None
 
 
 class Searcher:
@@ -80,13 +83,20 @@ class Searcher:
     def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
         self._collections = collections
         self._encoder = encoder
+        self._relevance = Relevance(encoder)
 
     async def search(
-        self, query: Query, top_k: int, score_threshold: float, filters: Mapping[str, object]
+        self,
+        query: Query,
+        top_k: int,
+        score_threshold: float,
+        filters: Mapping[str, object],
+        min_relevance: float = 0.0,
     ) -> Answer:
-        """The `top_k` nearest; a `score_threshold` of 0 leaves nothing out.
+        """The `top_k` nearest; a `score_threshold` or `min_relevance` of 0 leaves nothing out.
 
         Raises:
+            NotCalibrated: a `min_relevance`, and the encoder has no calibration.
             InvalidRequest, UnknownFilterKey: a value that is not allowed.
             ImageNotFound, ImageNotIndexed: the picture to compare with has no vector.
             ServiceUnavailable: the encoder is away. EncoderMismatch: it is not the index's.
@@ -96,29 +106,32 @@ class Searcher:
         if not (math.isfinite(score_threshold) and 0 <= score_threshold <= 1):
             raise InvalidRequest("score_threshold", str(score_threshold), "0..1")
         conditions = parse_filters(filters)
-        threshold = score_threshold or None
         collection = self._collections.active  # the same all through, also when it is switched
+        itself: frozenset[UUID] = frozenset()
+        kind: QueryKind = "picture"
+        embed_ms = 0.0
+        started = time.perf_counter()
         if isinstance(query, BySimilar):
             image_id = _image_id(query.image_id)
-            started = time.perf_counter()
             records = await collection.retrieve([image_id])
             if not records or collection.spec is None:
                 raise ImageNotIndexed(image_id=query.image_id, state="not in the index")
-            spec, itself = collection.spec, frozenset({image_id})
-            wanted = IndexQuery(records[0].vector, top_k, conditions, itself, threshold)
-            hits, epoch = await collection.search(spec, wanted)
-            return Answer(hits, epoch, spec, 0.0, _ms_since(started))
-        name = collection.spec.name if collection.spec is not None else ""
-        started = time.perf_counter()
-        if isinstance(query, ByText):
-            vector, spec = await self._encoder.embed_text(query.text, name)
+            vector, spec, itself = records[0].vector, collection.spec, frozenset({image_id})
         else:
-            vector, spec = await self._encoder.embed_picture(query.pixels, name)
-        embed_ms = _ms_since(started)
-        started = time.perf_counter()
-        wanted = IndexQuery(vector, top_k, conditions, score_threshold=threshold)
-        hits, epoch = await collection.search(spec, wanted)
-        return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
+            name = collection.spec.name if collection.spec is not None else ""
+            if isinstance(query, ByText):
+                kind = "text"
+                vector, spec = await self._encoder.embed_text(query.text, name)
+            else:
+                vector, spec = await self._encoder.embed_picture(query.pixels, name)
+            embed_ms = _ms_since(started)
+            started = time.perf_counter()
+        curve = await self._relevance.curve(spec, vector, kind, min_relevance)
+        cut = score_cut(curve, score_threshold, min_relevance)
+        wanted = IndexQuery(vector, top_k, conditions, itself, cut)
+        found, epoch = await collection.search(spec, wanted)
+        hits = fitting(found, curve, min_relevance)
+        return Answer(hits, epoch, spec, embed_ms, _ms_since(started), curve)
 
 
 def _image_id(text: str) -> UUID:

@@ -9,6 +9,7 @@ import numpy as np
 from search_service.collection import CollectionState
 from search_service.collection_set import CollectionSet
 from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
+from search_service.vector_index import ScoredPoint
 from search_service.wire import (
     plain,
     point_of,
@@ -18,6 +19,7 @@ from search_service.wire import (
     uuid_of,
     vectors_of,
 )
+from viewfinder.calibration import RelevanceCurve
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2, search_pb2_grpc
 
@@ -71,12 +73,10 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             request.top_k,
             request.score_threshold,
             plain(request.filters, "filters"),
+            request.min_relevance,
         )
         return search_pb2.SearchResponse(
-            hits=[
-                search_pb2.Hit(id=str(hit.id), score=hit.score, payload=struct_of(hit.payload))
-                for hit in answer.hits
-            ],
+            hits=[_hit_message(hit, answer.curve) for hit in answer.hits],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,
@@ -115,6 +115,15 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             spec=None if state.spec is None else spec_message(state.spec),
             epoch=state.epoch,
         )
+
+
+def _hit_message(hit: ScoredPoint, curve: RelevanceCurve | None) -> search_pb2.Hit:
+    return search_pb2.Hit(
+        id=str(hit.id),
+        score=hit.score,
+        payload=struct_of(hit.payload),
+        relevance=None if curve is None else curve.of(hit.score),
+    )
 
 
 def _query_of(request: search_pb2.SearchRequest) -> Query:

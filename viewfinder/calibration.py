@@ -167,9 +167,7 @@ class Calibration:
     def from_json(text: str) -> Calibration:
         """Raises BrokenCalibration when this is no calibration.json that this version reads."""
         try:
-            data: dict[str, Any] = json.loads(text)
-            if data["format"] != FORMAT:
-                raise BrokenCalibration(f"it has format {data['format']}, not {FORMAT}")
+            data = _of_this_format(json.loads(text))
             variances = tuple(float(one) for one in data["variances"])
             mean = _decoded(data["mean"])
             return Calibration(
@@ -192,6 +190,12 @@ class Calibration:
             raise
         except (ValueError, KeyError, TypeError) as error:
             raise BrokenCalibration(f"it is damaged ({error!r})") from error
+
+
+def _of_this_format(data: dict[str, Any]) -> dict[str, Any]:
+    if data["format"] != FORMAT:
+        raise BrokenCalibration(f"it has format {data['format']}, not {FORMAT}")
+    return data
 
 
 def rounded(values: NDArray[Any]) -> FloatArray:
