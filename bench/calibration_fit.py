@@ -25,23 +25,36 @@ Numbers = NDArray[np.float64]
 def fit(
     encoder: str,
     revision: str,
-    reference: FloatArray,
-    judged: Sequence[Judgements],
+    pictures: tuple[FloatArray, FloatArray],
+    judged: Sequence[tuple[Judgements, Judgements]],
     fitted_on: str,
+    others: FloatArray | None = None,
     base_rate: float = BASE_RATE,
 ) -> Calibration:
-    """A calibration from vectors of pictures of all sorts [n, dim] and known answers.
+    """A calibration from vectors of pictures [n, dim] in two folds, and known answers of the same.
 
-    Every sort of query weighs the same, and every query within it.
+    The background is of all pictures and `others`; the curves are fitted on what either fold's
+    queries score against the background of the other fold (cross-fitting). Every sort of query
+    weighs the same, and every query within it.
 
     Raises:
         ValueError: no text queries or no picture queries.
     """
-    background = background_of(reference)
+    always = [] if others is None else [others]
+    unseen = [background_of(np.concatenate([*always, pictures[1 - fold]])) for fold in (0, 1)]
     text, picture = (
-        logistic_of(background, [one for one in judged if one.kind == kind], base_rate)
+        logistic_of(
+            [
+                (unseen[fold], folds[fold])
+                for folds in judged
+                for fold in (0, 1)
+                if folds[fold].kind == kind
+            ],
+            base_rate,
+        )
         for kind in ("text", "picture")
     )
+    background = background_of(np.concatenate([*always, *pictures]))
     return Calibration(encoder, revision, base_rate, background, text, picture, fitted_on).checked()
 
 
@@ -80,12 +93,12 @@ def z_scores(background: Background, judged: Judgements) -> Numbers:
     return scores
 
 
-def logistic_of(background: Background, judged: Sequence[Judgements], base_rate: float) -> Logistic:
+def logistic_of(judged: Sequence[tuple[Background, Judgements]], base_rate: float) -> Logistic:
     """The curve over z-scores."""
     if not judged:
         raise ValueError("no queries to fit a curve on")
     scores, answers, weights = [], [], []
-    for one in judged:
+    for background, one in judged:
         known = one.fits >= 0
         scores.append(z_scores(background, one)[known])
         answers.append(one.fits[known] == FITS)
