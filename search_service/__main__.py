@@ -9,12 +9,14 @@ import structlog
 
 from search_service.collection_set import CollectionSet
 from search_service.embedding_client import EmbeddingClient
+from search_service.epoch_lease import EpochLease
 from search_service.index_folder import FolderLock, open_collections
 from search_service.query import QueryEncoder, Searcher
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.settings import SearchSettings
 from search_service.vector_index import IndexUnusable
 from viewfinder.errors import ViewfinderError
+from viewfinder.redis_run import RedisRuns
 from viewfinder.rpc_server import RpcServer
 from viewfinder.settings import load_settings
 from viewfinder.telemetry import configure_logging
@@ -27,7 +29,12 @@ log = structlog.get_logger()
 
 async def serve(settings: SearchSettings, collections: CollectionSet) -> None:
     """Serve until SIGTERM, then close the index."""
-    encoder = EmbeddingClient(settings.address_of("embedding"), settings.embed_timeout_s)
+    encoder = EmbeddingClient(
+        settings.address_of("embedding"),
+        settings.embed_timeout_s,
+        on_new_calibration=lambda: collections.tell_caches(),
+    )
+    telling = _start_telling(settings, collections)
     preparing = asyncio.create_task(_prepare(collections, encoder))
     server = RpcServer(settings.listen_address_of("search"))
     adapter = SearchAdapter(collections, Searcher(collections, encoder), settings.collection)
@@ -38,6 +45,25 @@ async def serve(settings: SearchSettings, collections: CollectionSet) -> None:
         preparing.cancel()
         await encoder.close()
         await collections.close()
+        if telling is not None:
+            telling.cancel()
+            await asyncio.wait([telling])
+
+
+def _start_telling(
+    settings: SearchSettings, collections: CollectionSet
+) -> asyncio.Task[None] | None:
+    """From now on caches hear of every write; None where there are none."""
+    if not settings.redis_cache_enabled:
+        return None
+
+    def revision() -> str:
+        spec = collections.active.spec
+        return "none" if spec is None else spec.revision
+
+    lease = EpochLease(RedisRuns(settings), settings.collection, revision)
+    collections.tell_caches = lease.tell
+    return asyncio.create_task(lease.run())
 
 
 async def _prepare(collections: CollectionSet, encoder: QueryEncoder) -> None:

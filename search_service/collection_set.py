@@ -10,8 +10,9 @@ import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -30,6 +31,7 @@ _GOING = "going-"
 _PARTS = ("edge", "encoder.json")
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 OpenCollection = Callable[[Path], Collection]
 
@@ -53,6 +55,10 @@ class CollectionSet:
             slot: open_collection(self._folder_of(slot)) for slot in self._slots_on_disk()
         }
         self._changing = asyncio.Lock()
+        self.tell_caches: Callable[[], Awaitable[None]] = _nobody
+        """Awaited after every change of what searches find, also a failed one, before it is
+        acknowledged."""
+        self._writing: set[asyncio.Task[Any]] = set()
 
     @property
     def active(self) -> Collection:
@@ -82,15 +88,16 @@ class CollectionSet:
         collection = self.active
         if beside and collection.spec != spec:
             collection = await self._of(spec)
-        return await collection.upsert(spec, points, vectors)
+        writing = collection.upsert(spec, points, vectors)
+        return await self._told(writing, lambda: collection is self.active)
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
         """Replace the payload of those that exist, in all collections."""
-        return max(await self._on_all(lambda one: one.set_payload(points)))
+        return max(await self._told(self._on_all(lambda one: one.set_payload(points))))
 
     async def delete(self, ids: Sequence[UUID]) -> int:
         """Remove from all collections."""
-        return max(await self._on_all(lambda one: one.delete(ids)))
+        return max(await self._told(self._on_all(lambda one: one.delete(ids))))
 
     async def switch(self, spec: EncoderSpec) -> int:
         """From now on this encoder's collection answers, an empty one where it has met no picture.
@@ -110,7 +117,9 @@ class CollectionSet:
                 await asyncio.to_thread(write_atomically, self._pointer, content)
                 self._active_slot = slot
                 log.info("another encoder answers", encoder=str(spec))
-            return self._epoch.bump()
+            epoch = self._epoch.bump()
+        await self.tell_caches()
+        return epoch
 
     async def drop(self, spec: EncoderSpec) -> None:
         """Remove the collection of this encoder; an unknown one is passed over.
@@ -135,7 +144,9 @@ class CollectionSet:
         return [await one.state() for one in [self.active, *self.others]]
 
     async def close(self) -> None:
-        """Close all."""
+        """Finish what is being written and close all."""
+        if self._writing:
+            await asyncio.wait(self._writing)
         for collection in self._slots.values():
             await collection.close()
 
@@ -151,7 +162,32 @@ class CollectionSet:
             return self._slots[slot]
 
     async def _on_all(self, write: Callable[[Collection], Awaitable[int]]) -> list[int]:
-        return await asyncio.gather(*(write(collection) for collection in self._slots.values()))
+        writing = [asyncio.ensure_future(write(collection)) for collection in self._slots.values()]
+        await asyncio.wait(writing)  # all, also when one fails: caches are told after the last
+        return [one.result() for one in writing]
+
+    async def _told(
+        self, writing: Coroutine[Any, Any, T], matters: Callable[[], bool] = lambda: True
+    ) -> T:
+        """The write's result, once caches know. Goes on when the caller leaves: what the engine
+        has begun it ends."""
+
+        async def write_and_tell() -> T:
+            try:
+                return await writing
+            finally:
+                if matters():  # asked afterwards: a switch meanwhile tells for itself
+                    await self.tell_caches()
+
+        task = asyncio.create_task(write_and_tell())
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+        return await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[Any]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may have left; then nobody else asks
 
     def _slot_of(self, spec: EncoderSpec) -> str | None:
         return next((slot for slot, one in self._slots.items() if one.spec == spec), None)
@@ -182,6 +218,10 @@ class CollectionSet:
         if slot == HOME:
             (folder / "encoder.json").unlink(missing_ok=True)
         shutil.rmtree(going, ignore_errors=True)
+
+
+async def _nobody() -> None:
+    """No cache is there."""
 
 
 def _read_pointer(path: Path) -> str:

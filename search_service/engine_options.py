@@ -10,9 +10,9 @@ class EngineOptions:
     """How vectors are kept and searched.
 
     `ef`: candidates of a search in the graph. `oversampling`: how many times `limit` are found by
-    int8 and ranked again by the full vectors. `full_scan_kb`: what a filter leaves is searched
-    whole when its vectors are smaller than this. `min_free_bytes`: writes are refused below it;
-    the engine writes through mapped files, and one that cannot grow kills the process.
+    int8 and ranked again by the full vectors. `scan_points`: when a filter leaves fewer, all of
+    them are compared; a graph finds too little among so few. `min_free_bytes`: writes are refused
+    below it; the engine writes through mapped files, and one that cannot grow kills the process.
     """
 
     m: int = 16
@@ -21,7 +21,7 @@ class EngineOptions:
     int8: bool = True
     oversampling: float = 2.0
     vectors_on_disk: bool = False
-    full_scan_kb: int = 100_000
+    scan_points: int = 30_000
     search_threads: int = 1
     build_threads: int = 1
     min_free_bytes: int = 128 << 20
