@@ -68,6 +68,10 @@ class CollectionSet:
             if slot != self._active_slot and collection.spec is not None
         ]
 
+    async def prepare(self, spec: EncoderSpec) -> None:
+        """Make what has met no encoder ready for this one, ahead of its first vectors."""
+        await self.active.prepare(spec)
+
     async def upsert(
         self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector, beside: bool
     ) -> int:

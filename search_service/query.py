@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.encoder_binding import EncoderSpec
 from search_service.filters import parse_filters
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
@@ -77,7 +77,7 @@ class Answer:
 class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
+    def __init__(self, collections: Collections, encoder: QueryEncoder) -> None:
         self._collections = collections
         self._encoder = encoder
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from search_service.collection import CollectionState
-from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
 from search_service.wire import (
     plain,
@@ -28,7 +28,7 @@ MAX_POINTS = 1024
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     """Serves the collections."""
 
-    def __init__(self, collections: CollectionSet, searcher: Searcher, name: str) -> None:
+    def __init__(self, collections: Collections, searcher: Searcher, name: str) -> None:
         self._collections = collections
         self._searcher = searcher
         self._name = name
