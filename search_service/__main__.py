@@ -9,13 +9,15 @@ import structlog
 
 from search_service.collections import Collections
 from search_service.embedding_client import EmbeddingClient
+from search_service.epoch_lease import EpochLease
 from search_service.index_folder import FolderLock, open_collections
 from search_service.query import QueryEncoder, Searcher
 from search_service.server_options import ServerAddress
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.settings import SearchSettings
 from search_service.vector_index import IndexUnusable
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import ServiceUnavailable, ViewfinderError
+from viewfinder.redis_run import RedisRuns
 from viewfinder.rpc_server import RpcServer
 from viewfinder.settings import load_settings
 from viewfinder.telemetry import configure_logging
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 async def serve(settings: SearchSettings, collections: Collections) -> None:
     """Serve until SIGTERM, then close the index."""
     encoder = EmbeddingClient(settings.address_of("embedding"), settings.embed_timeout_s)
+    telling = _start_telling(settings, collections)
     preparing = asyncio.create_task(_prepare(collections, encoder))
     server = RpcServer(settings.listen_address_of("search"))
     adapter = SearchAdapter(collections, Searcher(collections, encoder), settings.collection)
@@ -39,6 +42,26 @@ async def serve(settings: SearchSettings, collections: Collections) -> None:
         preparing.cancel()
         await encoder.close()
         await collections.close()
+        if telling is not None:
+            telling.cancel()
+            await asyncio.wait([telling])
+
+
+def _start_telling(settings: SearchSettings, collections: Collections) -> asyncio.Task[None] | None:
+    """From now on caches hear of every write; None where there are none."""
+    if not settings.redis_cache_enabled:
+        return None
+
+    def revision() -> str:
+        try:
+            spec = collections.active.spec
+        except ServiceUnavailable:  # what nobody can search needs no token of its own
+            spec = None
+        return "none" if spec is None else spec.revision
+
+    lease = EpochLease(RedisRuns(settings), settings.collection, revision)
+    collections.tell_caches = lease.tell
+    return asyncio.create_task(lease.run())
 
 
 async def serve_from_server(settings: SearchSettings, address: ServerAddress) -> None:

@@ -114,6 +114,11 @@ class Collection:
         return CollectionState(await self._index.info(), self._binding.spec, self._epoch.value)
 
     @property
+    def epoch(self) -> int:
+        """What is read from now on is at least as new as this."""
+        return self._epoch.value
+
+    @property
     def spec(self) -> EncoderSpec | None:
         """The encoder the index is bound to."""
         return self._binding.spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from search_service.vector_index import IndexPoint, Vector
 
 class Collections(Protocol):
     """Collections side by side, one for each encoder; one of them answers."""
+
+    tell_caches: Callable[[], Awaitable[None]]
 
     @property
     def active(self) -> Collection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,14 @@ class EmbeddingClient:
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The query vector [dim] of a text."""
-        request = embedding_pb2.EmbedTextRequest(texts=[text], encoder=encoder)
+        vectors, spec = await self.embed_texts([text], encoder)
+        return vectors[0], spec
+
+    async def embed_texts(self, texts: Sequence[str], encoder: str) -> tuple[Vector, EncoderSpec]:
+        """The query vectors [n, dim] of n texts, in one call."""
+        request = embedding_pb2.EmbedTextRequest(texts=texts, encoder=encoder)
         response = await self._stub.EmbedText(request, timeout=self._timeout_s)
-        return vectors_of(response.vectors)[0], spec_of(response.spec)
+        return vectors_of(response.vectors), spec_of(response.spec)
 
     async def embed_picture(
         self, pixels: NDArray[np.uint8], encoder: str

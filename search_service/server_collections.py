@@ -26,6 +26,7 @@ from search_service.epoch import Counter
 from search_service.server_connection import CollectionMissing, ServerConnection, check_version
 from search_service.server_index import ServerIndex
 from search_service.server_options import ServerLayout
+from search_service.telling import TellingWrites, on_each
 from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vector
 from viewfinder.errors import InvalidRequest, ServiceUnavailable
 
@@ -56,7 +57,7 @@ class StoredBinding:
         check_encoder(self._spec, offered)
 
 
-class ServerCollections:
+class ServerCollections(TellingWrites):
     """All collections whose names begin with `name`, which is also the alias of the active one.
 
     `open` is called before anything else; until it has succeeded, nothing answers.
@@ -70,6 +71,7 @@ class ServerCollections:
         options: EngineOptions | None = None,
         layout: ServerLayout | None = None,
     ) -> None:
+        super().__init__()
         self._connection = connection
         self._client = connection.client
         self._name = name
@@ -138,15 +140,20 @@ class ServerCollections:
                 collection = await self._of(spec)
             else:
                 collection = await self._instead_of_empty(collection, spec)
-        return await collection.upsert(spec, points, vectors)
+
+        async def matters() -> bool:
+            await self._look_soon()  # another replica may have switched to it meanwhile
+            return collection is self.active
+
+        return await self.told(collection.upsert(spec, points, vectors), matters)
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
         """Replace the payload of those that exist, in all collections."""
-        return await self._on_all(lambda one: one.set_payload(points))
+        return await self.told(self._on_all(lambda one: one.set_payload(points)))
 
     async def delete(self, ids: Sequence[UUID]) -> int:
         """Remove from all collections."""
-        return await self._on_all(lambda one: one.delete(ids))
+        return await self.told(self._on_all(lambda one: one.delete(ids)))
 
     async def switch(self, spec: EncoderSpec) -> int:
         """From now on this encoder's collection answers, an empty one where it has met no picture.
@@ -161,7 +168,9 @@ class ServerCollections:
                 self._epoch.bump()
                 await self._point_to(self._name_of(spec))
                 log.info("another encoder answers", encoder=str(spec))
-            return self._epoch.bump()
+            epoch = self._epoch.bump()
+        await self.tell_caches()
+        return epoch
 
     async def drop(self, spec: EncoderSpec) -> None:
         """Remove the collection of this encoder; an unknown one is passed over.
@@ -185,7 +194,8 @@ class ServerCollections:
         return [await one.state() for one in [self.active, *others]]
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Finish what is being written, and let go of the connection."""
+        await self.all_written()
         await self._connection.close()
 
     # --- what the server has ---
@@ -293,7 +303,7 @@ class ServerCollections:
     async def _on_all(self, write: Callable[[Collection], Awaitable[int]]) -> int:
         if not self._opened:
             raise ServiceUnavailable(service="Qdrant")
-        written = await asyncio.gather(*(write(one) for one in await self._all()))
+        written = await on_each([write(one) for one in await self._all()])
         return max(written, default=self._epoch.bump())
 
     # --- making the parts ---

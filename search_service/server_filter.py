@@ -14,7 +14,11 @@ from search_service.filters import (
     AnyMoment,
     AnyOf,
     Condition,
+    Exists,
+    FieldCondition,
+    InBox,
     Nearby,
+    Not,
     NumberRange,
     TimeRange,
 )
@@ -38,6 +42,8 @@ def has_id(ids: Sequence[UUID] | frozenset[UUID]) -> models.HasIdCondition:
 
 
 def _one(condition: Condition) -> models.Condition:
+    if isinstance(condition, Not):
+        return models.Filter(must_not=[_one(condition.condition)])
     alternatives = [
         field for path in _paths(condition.key) for field in _field_conditions(path, condition)
     ]
@@ -56,7 +62,7 @@ def _paths(key: str) -> list[str]:
     return [whole, ".".join(["metadata", *(f'"{part}"' for part in parts)])]
 
 
-def _field_conditions(path: str, condition: Condition) -> list[Any]:
+def _field_conditions(path: str, condition: FieldCondition) -> list[Any]:
     """Conditions of which one must hold."""
     match condition:
         case AnyOf(values=values):
@@ -72,6 +78,19 @@ def _field_conditions(path: str, condition: Condition) -> list[Any]:
             center = models.GeoPoint(lon=longitude, lat=latitude)
             circle = models.GeoRadius(center=center, radius=radius_m)
             return [models.FieldCondition(key=path, geo_radius=circle)]
+        case InBox():
+            boxes = [_box(half) for half in condition.halves()]
+            return [models.FieldCondition(key=path, geo_bounding_box=box) for box in boxes]
+        case Exists():
+            empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
+            return [models.Filter(must_not=[empty])]
+
+
+def _box(box: InBox) -> models.GeoBoundingBox:
+    return models.GeoBoundingBox(
+        top_left=models.GeoPoint(lon=box.left, lat=box.top),
+        bottom_right=models.GeoPoint(lon=box.right, lat=box.bottom),
+    )
 
 
 def _times(path: str, **bounds: str | None) -> models.FieldCondition:

@@ -155,7 +155,8 @@ class ServerIndex:
     async def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """The nearest that meet all conditions, best first."""
         found_by = server_filter(query.conditions, query.without)
-        params = search_params(self._options, query.exact)
+        among = await self._among(found_by) if query.conditions and not query.exact else None
+        params = search_params(self._options, exact=query.exact, among=among)
         nearest = query.vector.tolist()
         if query.words is None:
             answer = self._read(
@@ -193,6 +194,16 @@ class ServerIndex:
             return hits
         return [hit for hit in hits if hit.score >= query.score_threshold]
 
+    async def _among(self, found_by: models.Filter | None) -> tuple[int, int] | None:
+        """Estimates: how many points match, and how many there are."""
+        if self._dim is None:
+            return None
+        matches, points = await asyncio.gather(
+            self._call(self._client.count(self._name, found_by, exact=False)),
+            self._call(self._client.count(self._name, exact=False)),
+        )
+        return max(1, matches.count), points.count
+
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
         if not ids:
@@ -206,20 +217,20 @@ class ServerIndex:
     async def facet(
         self, key: str, conditions: Sequence[Condition], limit: int
     ) -> list[FacetCount]:
-        """The most frequent values of an indexed payload key; exact."""
+        """The most frequent values of an indexed payload key; on a cluster nearly exact."""
         found = await self._read(
             self._client.facet,
             key=key,
             facet_filter=server_filter(conditions),
             limit=limit,
-            exact=True,
+            exact=False,  # exact counts take a hundred times longer
         )
         return [] if found is None else [FacetCount(hit.value, hit.count) for hit in found.hits]
 
     async def count(self, conditions: Sequence[Condition] = ()) -> int:
-        """How many points meet the conditions; exact."""
+        """How many points meet the conditions; without any, what the server last counted."""
         found = await self._read(
-            self._client.count, count_filter=server_filter(conditions), exact=True
+            self._client.count, count_filter=server_filter(conditions), exact=bool(conditions)
         )
         return 0 if found is None else int(found.count)
 
@@ -245,7 +256,7 @@ class ServerIndex:
             return IndexInfo(0, indexed=False)
         with_words = models.Filter(must=[models.HasVectorCondition(has_vector=WORDS)])
         points, words, told = await asyncio.gather(
-            self._call(self._client.count(self._name, exact=True)),
+            self._call(self._client.count(self._name, exact=False)),
             self._call(self._client.count(self._name, with_words, exact=False)),
             self._call(self._client.get_collection(self._name)),
         )

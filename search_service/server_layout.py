@@ -38,7 +38,7 @@ def creation(dim: int, options: EngineOptions, layout: ServerLayout) -> dict[str
         "hnsw_config": models.HnswConfigDiff(
             m=options.m,
             ef_construct=options.ef_construct,
-            full_scan_threshold=options.full_scan_kb,
+            full_scan_threshold=options.scan_points * dim * 4 // 1024,  # KB
         ),
         "quantization_config": int8 if options.int8 else None,
         "sparse_vectors_config": {WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
@@ -55,9 +55,15 @@ def missing_indexes(present: dict[str, Any]) -> dict[str, models.PayloadSchemaTy
     return {key: PAYLOAD_SCHEMA[kind] for key, kind in FILTER_KEYS.items() if key not in present}
 
 
-def search_params(options: EngineOptions, exact: bool) -> models.SearchParams:
-    """How one search goes about it."""
+def search_params(
+    options: EngineOptions, *, exact: bool, among: tuple[int, int] | None
+) -> models.SearchParams:
+    """How one search goes about it; `among`: matches of its filter, and points in all."""
     if exact:
         return models.SearchParams(exact=True)
     again = models.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
-    return models.SearchParams(hnsw_ef=options.ef, quantization=again if options.int8 else None)
+    int8 = again if options.int8 else None
+    ef = options.ef if among is None else options.ef_among(*among)
+    if ef is None:
+        return models.SearchParams(exact=True, quantization=int8)
+    return models.SearchParams(hnsw_ef=ef, quantization=int8)

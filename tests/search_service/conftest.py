@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,18 @@ class FakeEncoder:
     def __init__(self) -> None:
         self.encoder_spec = SPEC
         self.error: Exception | None = None
+        self.text_calls: list[list[str]] = []
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:
             raise self.error
         return word_vector(text), self.encoder_spec
+
+    async def embed_texts(self, texts: Sequence[str], encoder: str) -> tuple[Vector, EncoderSpec]:
+        if self.error is not None:
+            raise self.error
+        self.text_calls.append(list(texts))
+        return np.stack([word_vector(text) for text in texts]), self.encoder_spec
 
     async def embed_picture(
         self, pixels: NDArray[np.uint8], encoder: str

@@ -50,9 +50,13 @@ class QdrantStub:
     async def start(self, credentials: grpc.ServerCredentials | None = None, port: int = 0) -> None:
         """Listen on this machine; `port` then says where."""
         server = grpc.aio.server(interceptors=[_Gate(self)], options=[("grpc.so_reuseport", 0)])
-        collections_service_pb2_grpc.add_CollectionsServicer_to_server(_Collections(self), server)
-        points_service_pb2_grpc.add_PointsServicer_to_server(_Points(self), server)
-        qdrant_pb2_grpc.add_QdrantServicer_to_server(_Root(self), server)
+        register: list[tuple[Any, Any]] = [  # generated, and without types
+            (collections_service_pb2_grpc.add_CollectionsServicer_to_server, _Collections(self)),
+            (points_service_pb2_grpc.add_PointsServicer_to_server, _Points(self)),
+            (qdrant_pb2_grpc.add_QdrantServicer_to_server, _Root(self)),
+        ]
+        for add_to_server, servicer in register:
+            add_to_server(servicer, server)
         address = f"127.0.0.1:{port}"
         if credentials is None:
             self.port = server.add_insecure_port(address)
@@ -227,8 +231,8 @@ class _Points(points_service_pb2_grpc.PointsServicer):
             search_params=asked.params,
             limit=asked.limit or 10,
             score_threshold=asked.score_threshold,
-            with_payload=asked.with_payload,
-            with_vectors=asked.with_vector,
+            with_payload=asked.with_payload or False,
+            with_vectors=asked.with_vector or False,
         )
         return wire.QueryResponse(result=[_hit(one) for one in answer.points])
 
@@ -246,7 +250,7 @@ class _Points(points_service_pb2_grpc.PointsServicer):
         return wire.ScrollResponse(
             result=[_record(one) for one in records],
             next_page_offset=(
-                None if following is None else RestToGrpc.convert_extended_point_id(following)
+                None if following is None else RestToGrpc.convert_extended_point_id(str(following))
             ),
         )
 

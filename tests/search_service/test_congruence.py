@@ -27,6 +27,7 @@ from search_service.vector_index import (
     Vector,
     VectorIndex,
 )
+from tests.search_service import filter_cases
 from tests.search_service.engines import KINDS, engine, quiet_local_mode
 from tests.search_service.points import DIM, FREE, unit
 
@@ -64,6 +65,7 @@ def payload_of(number: int, dice: np.random.Generator) -> dict[str, Any]:
             "nested": {"deep": number % 4, "list": [number % 3, "x"]},
             "dotted.name": number % 3,
             "when": f"2025-{1 + number % 12:02}-01T00:00:00Z",
+            "place": {"lat": number % 90, "lon": -(number % 180)},
             "empty": [],
             "nothing": None,
         },
@@ -72,6 +74,9 @@ def payload_of(number: int, dice: np.random.Generator) -> dict[str, Any]:
         payload["category"] = TAGS[number % 5]
         payload["camera"] = CAMERAS[number % 4]
         payload["taken_at"] = f"20{10 + number % 15}-06-15T12:00:{number % 60:02}+02:00"
+    if number % 6 == 0:
+        payload["document"] = f"manual {number % 4}.pdf"
+        payload["page"] = number % 5
     if number % 3 == 0:
         payload["location"] = {
             "lat": round(float(dice.uniform(-80, 80)), 6),
@@ -197,6 +202,26 @@ FILTERS: list[Mapping[str, object]] = [
     {"metadata.nested.list": "x"},
     {"metadata.when": {"gte": "2025-06-01"}},
     {"metadata.unknown": 1},
+    {"tags": {"not": ["cat", "dog"]}},
+    {"tags": {"any": ["cat", "dog"], "not": "beach"}},
+    {"camera": {"exists": True}},
+    {"camera": {"exists": False}},
+    {"tags": {"exists": False}},
+    {"metadata.empty": {"exists": False}},
+    {"metadata.nothing": {"exists": False}},
+    {"metadata.nested.deep": {"exists": True}},
+    {"metadata.dotted.name": {"not": 1}},
+    {"metadata.public": {"not": True}},
+    {"width": {"not": {"gte": 1024}}},
+    {"width": {"gte": 500, "not": {"lt": 5000}}},
+    {"taken_at": {"not": {"lt": "2016-01-01"}}},
+    {"location": {"top": 50, "left": -90, "bottom": -20, "right": 60}},
+    {"location": {"top": 80, "left": 100, "bottom": -80, "right": -100}},
+    {"location": {"not": {"top": 80, "left": 100, "bottom": -80, "right": -100}}},
+    {"location": {"not": {"lat": 10, "lon": 20, "radius_m": 5_000_000}, "exists": True}},
+    {"metadata.place": {"lat": 0, "lon": 0, "radius_m": 10_000_000}},
+    {"metadata.place": {"top": 40, "left": -40, "bottom": -40, "right": 40}},
+    {"document": ["manual 1.pdf", "manual 2.pdf"], "page": {"gte": 2}},
     {"tags": "cat", "width": {"gte": 3000}, "metadata.public": True},
 ]
 
@@ -208,6 +233,19 @@ async def test_every_filter_leaves_the_same_hits_and_counts(pair: Pair) -> None:
         counts = [await index.count(conditions) for index in pair]
         assert counts == [len(hits)] * 2, filters
         assert hits or "metadata.unknown" in filters, filters
+
+
+async def test_every_case_of_the_filter_tests_chooses_the_same_pictures(empty_pair: Pair) -> None:
+    points = [
+        IndexPoint(UUID(int=number), payload)
+        for number, payload in enumerate(filter_cases.PAYLOADS, start=1)
+    ]
+    for index in empty_pair:
+        await index.create(DIM)
+        await index.upsert(points, library(len(points))[1])
+    for filters, numbers in filter_cases.FILTERS:
+        hits = await same_hits(empty_pair, IndexQuery(QUERY, 10, parse_filters(filters)), filters)
+        assert {hit.id.int for hit in hits} == numbers, filters
 
 
 async def test_hits_come_in_the_same_order_whatever_the_limit(pair: Pair) -> None:
