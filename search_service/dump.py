@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 import numpy as np
 
 from search_service.collection import Collection
+from search_service.collections import Collections
 from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import IndexPoint, IndexRecord, SparseVector, Vector
 from search_service.wire import spec_message, uuid_of, vectors_of
@@ -34,14 +34,7 @@ class DumpedCollection:
     points: int
 
 
-class Dumpable(Protocol):
-    """All collections of an index, wherever they are."""
-
-    async def in_order(self) -> list[Collection]:
-        """The active one first, then the others."""
-
-
-async def dump(collections: Dumpable) -> AsyncIterator[DumpedCollection | list[IndexRecord]]:
+async def dump(collections: Collections) -> AsyncIterator[DumpedCollection | list[IndexRecord]]:
     """The active collection first: its head, then its records; then the others likewise."""
     for place, collection in enumerate(await collections.in_order()):
         spec = collection.spec

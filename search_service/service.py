@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from search_service.collection import CollectionState
-from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.dump import dump, messages_of, stored_points_of
 from search_service.query import Searcher
 from search_service.search_wire import facet_message, hit_message, wanted_of
@@ -21,7 +21,7 @@ MAX_POINTS = 1024
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     """Serves the collections."""
 
-    def __init__(self, collections: CollectionSet, searcher: Searcher, name: str) -> None:
+    def __init__(self, collections: Collections, searcher: Searcher, name: str) -> None:
         self._collections = collections
         self._searcher = searcher
         self._name = name
@@ -61,7 +61,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         """Answers one query."""
         answer = await self._searcher.search(wanted_of(request))
         return search_pb2.SearchResponse(
-            hits=[hit_message(hit) for hit in answer.hits],
+            hits=[hit_message(hit, answer.curve) for hit in answer.hits],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,
