@@ -40,7 +40,8 @@ async def dump(collections: Collections) -> AsyncIterator[DumpedCollection | lis
         spec = collection.spec
         if spec is None:
             continue
-        yield DumpedCollection(spec, place == 0, await collection.count())
+        state = await collection.state()
+        yield DumpedCollection(spec, place == 0, state.info.points)
         async for records in _pages(collection):
             yield records
 

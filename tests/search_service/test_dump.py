@@ -10,12 +10,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
+import pytest
 
 from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.dump import DumpedCollection, dump, messages_of, stored_points_of
+from search_service.epoch import ClockEpoch
 from search_service.index_folder import open_collections
+from search_service.server_collections import ServerCollections
 from search_service.vector_index import IndexPoint, IndexQuery, IndexRecord, SparseVector, Vector
 from search_service.wire import spec_message
+from tests.search_service.engines import connection_to, quiet_local_mode
 from tests.search_service.points import BUILD_ABOVE, DIM, FREE, SPEC
 from viewfinder.v1 import search_pb2
 
@@ -39,7 +44,7 @@ def points(count: int) -> list[IndexPoint]:
     ]
 
 
-async def dumped(collections: CollectionSet) -> dict[str, dict[UUID, IndexRecord]]:
+async def dumped(collections: Collections) -> dict[str, dict[UUID, IndexRecord]]:
     found: dict[str, dict[UUID, IndexRecord]] = {}
     async for part in dump(collections):
         if isinstance(part, DumpedCollection):
@@ -120,6 +125,49 @@ async def test_it_goes_back_in_with_the_same_hits_and_scores(
     words = {one.id: one.words for one in (await dumped(collections))[SPEC.name].values()}
     assert {one.id: one.words for one in (await dumped(other))[SPEC.name].values()} == words
     await other.close()
+
+
+@pytest.mark.parametrize("kind", ["gRPC stub", "server"])
+async def test_it_goes_to_a_server_and_back_with_the_same_hits_and_scores(
+    collections: CollectionSet, tmp_path: Path, kind: str
+) -> None:
+    await collections.upsert(SPEC, points(100), vectors(100), beside=False)
+    await collections.upsert(OTHER_SPEC, points(20), vectors(20), beside=True)
+    home = open_collections(tmp_path / "home", FREE, BUILD_ABOVE)
+    query = IndexQuery(vectors(1)[0], limit=30)
+    async with connection_to(kind) as connection:
+        with quiet_local_mode():
+            server = ServerCollections(connection, f"dump-{uuid4()}", ClockEpoch(), FREE)
+            await server.open()
+            await restore(collections, server)
+            there, _ = await server.active.search(SPEC, query)
+            await restore(server, home)
+            assert await words_of(server) == await words_of(collections)
+    before, _ = await collections.active.search(SPEC, query)
+    back, _ = await home.active.search(SPEC, query)
+    assert [(hit.id, hit.payload) for hit in there] == [(hit.id, hit.payload) for hit in before]
+    assert [hit.score for hit in there] == pytest.approx([hit.score for hit in before], abs=1e-6)
+    assert [(hit.id, hit.payload) for hit in back] == [(hit.id, hit.payload) for hit in before]
+    assert [hit.score for hit in back] == pytest.approx([hit.score for hit in before], abs=1e-6)
+    assert await words_of(home) == await words_of(collections)
+    await home.close()
+
+
+async def restore(source: Collections, target: Collections) -> None:
+    head = None
+    async for part in dump(source):
+        for message in messages_of(part):
+            if isinstance(part, DumpedCollection):
+                head = part
+            else:
+                assert head is not None
+                stored = stored_points_of(message.points)
+                await target.upsert(head.spec, *stored, beside=not head.active)
+
+
+async def words_of(collections: Collections) -> dict[UUID, SparseVector | None]:
+    found = await dumped(collections)
+    return {one.id: one.words for at in found.values() for one in at.values()}
 
 
 def test_long_payloads_make_more_messages_not_longer_ones() -> None:
