@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,8 @@ import pytest
 from tests.embedding_service.tiny_store import TINY_ID, tiny_store
 from tests.end_to_end.conftest import Stack
 from tests.faults.own_stack import noise_pictures, wait_until_indexed, wait_until_ready
+from tests.search_service.engines import quiet_local_mode
+from tests.search_service.qdrant_protocol_stub import QdrantStub
 from viewfinder.backup.archive_reader import ArchiveReader
 from viewfinder.errors import ImageNotFound, ViewfinderError
 from viewfinder.ids import new_id
@@ -219,6 +222,50 @@ def test_a_restore_killed_at_any_moment_leaves_what_was_there(library: Stack) ->
     assert stats.catalogue.by_state == {"indexed": PICTURES + 5}
     assert stats.collection.vectors_count == PICTURES + 5
     assert content(library.data_dir) == ["catalogue", "index", "originals"]
+
+
+@pytest.fixture
+def qdrant_port() -> Iterator[int]:
+    """Of what speaks Qdrant's protocol."""
+    stub, loop, up_now = QdrantStub(), asyncio.new_event_loop(), threading.Event()
+
+    def serve() -> None:
+        with quiet_local_mode():
+            loop.run_until_complete(stub.start())
+            up_now.set()
+            loop.run_forever()
+
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
+    assert up_now.wait(PATIENCE_S)
+    yield stub.port
+    asyncio.run_coroutine_threadsafe(stub.stop(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    serving.join()
+    loop.close()
+
+
+def test_a_laptop_moves_to_a_server_and_back(library: Stack, qdrant_port: int) -> None:
+    before = found(library)
+    path = backup_of(library, "b.tar")
+    run(library, "down")
+    server = {"QDRANT_HOST": "127.0.0.1", "QDRANT_GRPC_PORT": str(qdrant_port)}
+    library.environment.update(server)
+    run(library, "restore", str(path), "--replace")
+    up(library)
+    assert [one for one, _ in found(library)] == [one for one, _ in before]
+    there = [score for _, score in found(library)]
+    assert there == pytest.approx([score for _, score in before], abs=1e-6)
+    back = backup_of(library, "back.tar")
+    run(library, "down")
+    again = library.viewfinder("restore", str(path), "--replace")
+    assert again.returncode == 1
+    assert f"holds {PICTURES} vectors already" in again.stderr
+    for name in server:
+        del library.environment[name]
+    run(library, "restore", str(back), "--replace")
+    up(library)
+    assert [one for one, _ in found(library)] == [one for one, _ in before]
 
 
 def damaged(path: Path) -> None:
