@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_service.collection import Collection
-from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.composition import QueryVector, compose, images_in
 from search_service.conditions import Condition
 from search_service.encoder_binding import EncoderSpec
@@ -72,7 +72,7 @@ class Answer:
 class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
+    def __init__(self, collections: Collections, encoder: QueryEncoder) -> None:
         self._collections = collections
         self._encoder = encoder
         self._vectors = VectorMemory()
