@@ -49,7 +49,7 @@ def test_it_stays_within_its_bounds() -> None:
     limit = limit_of(lowest=3, highest=40)
     feed(limit, 0.001, windows=50)
     assert limit.value == 40
-    feed(limit, 9, kind="text", windows=50)
+    feed(limit, 9, windows=4)
     assert limit.value == 3
 
 
