@@ -10,9 +10,8 @@ import asyncio
 import hashlib
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,6 +20,7 @@ from search_service.collection import Collection, CollectionState
 from search_service.durable_file import write_atomically
 from search_service.encoder_binding import EncoderSpec
 from search_service.epoch import Epoch
+from search_service.telling import TellingWrites, on_each
 from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vector
 from viewfinder.errors import InvalidRequest
 
@@ -31,12 +31,11 @@ _GOING = "going-"
 _PARTS = ("edge", "encoder.json")
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 OpenCollection = Callable[[Path], Collection]
 
 
-class CollectionSet:
+class CollectionSet(TellingWrites):
     """All collections of an index folder. `open_collection` opens the one of a slot's folder.
 
     Raises:
@@ -44,6 +43,7 @@ class CollectionSet:
     """
 
     def __init__(self, folder: Path, epoch: Epoch, open_collection: OpenCollection) -> None:
+        super().__init__()
         self._folder = folder
         self._epoch = epoch
         self._open = open_collection
@@ -55,10 +55,6 @@ class CollectionSet:
             slot: open_collection(self._folder_of(slot)) for slot in self._slots_on_disk()
         }
         self._changing = asyncio.Lock()
-        self.tell_caches: Callable[[], Awaitable[None]] = _nobody
-        """Awaited after every change of what searches find, also a failed one, before it is
-        acknowledged."""
-        self._writing: set[asyncio.Task[Any]] = set()
 
     @property
     def active(self) -> Collection:
@@ -73,6 +69,10 @@ class CollectionSet:
             for slot, collection in self._slots.items()
             if slot != self._active_slot and collection.spec is not None
         ]
+
+    async def prepare(self, spec: EncoderSpec) -> None:
+        """Make what has met no encoder ready for this one, ahead of its first vectors."""
+        await self.active.prepare(spec)
 
     async def upsert(
         self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector, beside: bool
@@ -89,15 +89,19 @@ class CollectionSet:
         if beside and collection.spec != spec:
             collection = await self._of(spec)
         writing = collection.upsert(spec, points, vectors)
-        return await self._told(writing, lambda: collection is self.active)
+
+        async def matters() -> bool:
+            return collection is self.active
+
+        return await self.told(writing, matters)
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
         """Replace the payload of those that exist, in all collections."""
-        return max(await self._told(self._on_all(lambda one: one.set_payload(points))))
+        return max(await self.told(self._on_all(lambda one: one.set_payload(points))))
 
     async def delete(self, ids: Sequence[UUID]) -> int:
         """Remove from all collections."""
-        return max(await self._told(self._on_all(lambda one: one.delete(ids))))
+        return max(await self.told(self._on_all(lambda one: one.delete(ids))))
 
     async def switch(self, spec: EncoderSpec) -> int:
         """From now on this encoder's collection answers, an empty one where it has met no picture.
@@ -145,8 +149,7 @@ class CollectionSet:
 
     async def close(self) -> None:
         """Finish what is being written and close all."""
-        if self._writing:
-            await asyncio.wait(self._writing)
+        await self.all_written()
         for collection in self._slots.values():
             await collection.close()
 
@@ -162,32 +165,7 @@ class CollectionSet:
             return self._slots[slot]
 
     async def _on_all(self, write: Callable[[Collection], Awaitable[int]]) -> list[int]:
-        writing = [asyncio.ensure_future(write(collection)) for collection in self._slots.values()]
-        await asyncio.wait(writing)  # all, also when one fails: caches are told after the last
-        return [one.result() for one in writing]
-
-    async def _told(
-        self, writing: Coroutine[Any, Any, T], matters: Callable[[], bool] = lambda: True
-    ) -> T:
-        """The write's result, once caches know. Goes on when the caller leaves: what the engine
-        has begun it ends."""
-
-        async def write_and_tell() -> T:
-            try:
-                return await writing
-            finally:
-                if matters():  # asked afterwards: a switch meanwhile tells for itself
-                    await self.tell_caches()
-
-        task = asyncio.create_task(write_and_tell())
-        self._writing.add(task)
-        task.add_done_callback(self._written)
-        return await asyncio.shield(task)
-
-    def _written(self, task: asyncio.Task[Any]) -> None:
-        self._writing.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller may have left; then nobody else asks
+        return await on_each([write(collection) for collection in self._slots.values()])
 
     def _slot_of(self, spec: EncoderSpec) -> str | None:
         return next((slot for slot, one in self._slots.items() if one.spec == spec), None)
@@ -218,10 +196,6 @@ class CollectionSet:
         if slot == HOME:
             (folder / "encoder.json").unlink(missing_ok=True)
         shutil.rmtree(going, ignore_errors=True)
-
-
-async def _nobody() -> None:
-    """No cache is there."""
 
 
 def _read_pointer(path: Path) -> str:

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from search_service.engine_options import EngineOptions
-from viewfinder.settings import SharedSettings
+from search_service.server_settings import ServerSettings
 
 
-class SearchSettings(SharedSettings):
+class SearchSettings(ServerSettings):
     """What search_service reads beside the shared settings."""
 
     search_threads: int = Field(

@@ -84,7 +84,7 @@ class IndexRecord:
 class FacetCount:
     """How many points have this value."""
 
-    value: str | int | bool
+    value: str | int | float | bool
     count: int
 
 
