@@ -25,7 +25,7 @@ from viewfinder.v1 import search_pb2
 
 router = APIRouter(tags=["search"])
 
-_FORM_FIELDS = ("top_k", "score_threshold", "filters")
+_FORM_FIELDS = ("top_k", "score_threshold", "min_relevance", "filters")
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -44,6 +44,7 @@ async def search(
         text=_searchable(asked.query),
         top_k=asked.top_k,
         score_threshold=asked.score_threshold,
+        min_relevance=asked.min_relevance,
         filters=filters_struct(asked.filters),
     )
 
@@ -75,6 +76,7 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
     wanted = search_pb2.SearchRequest(
         top_k=options.top_k,
         score_threshold=options.score_threshold,
+        min_relevance=options.min_relevance,
         filters=filters_struct(options.filters),
     )
     digest = await asyncio.to_thread(hashlib.sha256, data)
@@ -118,12 +120,16 @@ async def similar(
     parts: PartsDep,
     top_k: Annotated[int, Query(ge=1, le=api.MAX_TOP_K)] = 10,
     score_threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
+    min_relevance: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
 ) -> Response:
     """Nearest pictures to this one, itself left out."""
     start = time.perf_counter()
     record = await known_image(parts, image_id)
     wanted = search_pb2.SearchRequest(
-        image_id=record.id, top_k=top_k, score_threshold=score_threshold
+        image_id=record.id,
+        top_k=top_k,
+        score_threshold=score_threshold,
+        min_relevance=min_relevance,
     )
 
     async def find() -> api.SearchResponse:

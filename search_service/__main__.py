@@ -30,7 +30,11 @@ log = structlog.get_logger()
 
 async def serve(settings: SearchSettings, collections: Collections) -> None:
     """Serve until SIGTERM, then close the index."""
-    encoder = EmbeddingClient(settings.address_of("embedding"), settings.embed_timeout_s)
+    encoder = EmbeddingClient(
+        settings.address_of("embedding"),
+        settings.embed_timeout_s,
+        on_new_calibration=lambda: collections.tell_caches(),
+    )
     telling = _start_telling(settings, collections)
     preparing = asyncio.create_task(_prepare(collections, encoder))
     server = RpcServer(settings.listen_address_of("search"))

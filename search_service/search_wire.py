@@ -11,6 +11,7 @@ from search_service.folding import Found
 from search_service.vector_index import FacetCount
 from search_service.wanted import ByPicture, BySimilar, ByText, Example, Query, Sort, Wanted
 from search_service.wire import plain, struct_of
+from viewfinder.calibration import RelevanceCurve
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2
 
@@ -21,6 +22,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         query=_query_of(request),
         top_k=request.top_k,
         score_threshold=request.score_threshold,
+        min_relevance=request.min_relevance,
         filters=plain(request.filters, "filters"),
         weight=request.weight or 1.0,
         also=tuple(
@@ -64,11 +66,12 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
     raise InvalidRequest(field, "without text and image_id", "one of them")
 
 
-def hit_message(hit: Found) -> search_pb2.Hit:
-    """A hit for the wire."""
+def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
+    """A hit for the wire; `curve` gives its relevance."""
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
+        relevance=None if curve is None else curve.of(hit.point.score),
         payload=struct_of(hit.point.payload),
         same_ids=[str(same) for same in hit.same_ids],
         pages=[

@@ -11,6 +11,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from viewfinder.calibration import QueryKind
 from viewfinder.errors import ImageNotFound, InvalidRequest
 
 MAX_TOP_K = 100
@@ -65,11 +66,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A search. `score_threshold` and `collapse` are cosines, 0 is off; see search.proto."""
+    """A search. `score_threshold` and `collapse` are cosines, `min_relevance` is a probability;
+    0 is off; see search.proto."""
 
     query: Query
     top_k: int = 10
     score_threshold: float = 0.0
+    min_relevance: float = 0.0
     filters: Mapping[str, object] = field(default_factory=dict)
     weight: float = 1.0
     also: tuple[Example, ...] = ()
@@ -78,6 +81,13 @@ class Wanted:
     collapse: float = 0.0
     cursor: str = ""
     sort: Sort = "relevance"
+
+    @property
+    def kind(self) -> QueryKind:
+        """What its cosines are like: those of pictures as soon as it asks for what looks like one,
+        since they are higher than those of words."""
+        toward = [self.query, *(example.what for example in self.also if example.weight > 0)]
+        return "text" if all(isinstance(part, ByText) for part in toward) else "picture"
 
     @property
     def folds(self) -> bool:
@@ -90,6 +100,7 @@ def check(wanted: Wanted) -> None:
     if not 1 <= wanted.top_k <= MAX_TOP_K:
         raise InvalidRequest("top_k", str(wanted.top_k), f"1..{MAX_TOP_K}")
     _check_number("score_threshold", wanted.score_threshold, 0, 1)
+    _check_number("min_relevance", wanted.min_relevance, 0, 1)
     if wanted.collapse:
         _check_number("collapse", wanted.collapse, LEAST_COLLAPSE, 1)
     if wanted.group_by not in ("", "document"):
