@@ -272,13 +272,8 @@ class ServerIndex:
         if self._dim is None:
             await self._confirm()
             return None
-        reading = asyncio.ensure_future(self._call(ask(self._name, **options)))
-        try:
-            await self._confirm()
-        except BaseException:
-            reading.cancel()
-            raise
-        return await reading
+        found, _ = await asyncio.gather(self._call(ask(self._name, **options)), self._confirm())
+        return found
 
     async def _call(self, answer: Awaitable[T]) -> T:
         return await self._connection.call(answer)
