@@ -46,6 +46,7 @@ async def search(
         top_k=asked.top_k,
         score_threshold=asked.score_threshold,
         filters=filters_struct(asked.filters),
+        mode=asked.mode,
     )
     return _answer(parts, request, await _search(parts, request), asked.query, start)
 

@@ -37,7 +37,15 @@ def hit_of(point: Any, query: IndexQuery) -> ScoredPoint:
     vector = _dense(point.vector)
     # What a fusion scores is a rank; the cosine is what callers know.
     score = float(point.score) if query.words is None else float(vector @ _unit(query.vector))
-    return ScoredPoint(point.id, score, payload, vector if query.with_vectors else None)
+    shown = vector if query.with_vectors else None
+    return ScoredPoint(point.id, score, payload, shown, _matched(point.vector, query.words))
+
+
+def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:
+    words = vectors.get(WORDS) if isinstance(vectors, dict) else None
+    if words is None or wanted is None:
+        return ()
+    return tuple(sorted(set(words.indices).intersection(wanted.indices)))
 
 
 def _unit(vector: Vector) -> Vector:

@@ -47,6 +47,7 @@ _SCHEMA = {
 _DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
 _CHECKPOINT_POINTS = 8192
 _RRF_K = 60  # Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009
+_RRF_DEPTH = 100  # what is first in one list should be found in the other, too
 
 
 class EdgeShard:
@@ -191,20 +192,22 @@ class EdgeShard:
             )
         else:
             by_words = edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
+            depth = max(query.limit, _RRF_DEPTH)
             ways = [
                 edge.Prefetch(
                     query=nearest,
-                    limit=query.limit,
+                    limit=depth,
                     filter=found_by,
                     score_threshold=query.score_threshold,
                     params=self._params(query),
                 ),
-                edge.Prefetch(query=by_words, limit=query.limit, filter=found_by),
+                edge.Prefetch(query=by_words, limit=depth, filter=found_by),
             ]
             request = edge.QueryRequest(
                 prefetches=ways,
                 query=edge.Fusion.Rrf(k=_RRF_K),  # type: ignore[arg-type] # a Fusion, whatever the stub says
-                limit=query.limit,
+                # What is below the threshold is known from the vectors only, after this.
+                limit=query.limit if query.score_threshold is None else 2 * depth,
                 with_payload=query.with_payload,
                 with_vector=True,
             )
@@ -213,7 +216,7 @@ class EdgeShard:
         hits = [hit_of(point, query) for point in found]
         if query.words is None or query.score_threshold is None:
             return hits
-        return [hit for hit in hits if hit.score >= query.score_threshold]
+        return [hit for hit in hits if hit.score >= query.score_threshold][: query.limit]
 
     def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there."""

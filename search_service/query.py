@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from search_service.collection_set import CollectionSet
 from search_service.encoder_binding import EncoderSpec
 from search_service.filters import parse_filters
+from search_service.mode import Mode, words_for
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
+from search_service.words import Bm25Words, QueryWords
 from viewfinder.errors import ImageNotFound, ImageNotIndexed, InvalidRequest
 
 MAX_TOP_K = 100
@@ -41,9 +43,10 @@ class QueryEncoder(Protocol):
 
 @dataclass(frozen=True)
 class ByText:
-    """Pictures that fit these words."""
+    """Pictures that fit this text; `mode` says whether words known of them count too."""
 
     text: str
+    mode: Mode = "auto"
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,22 @@ class Answer:
     spec: EncoderSpec | None
     embed_ms: float
     index_ms: float
+    words: QueryWords | None = None
+
+    def matched(self, hit: ScoredPoint) -> list[str]:
+        """The words of the query, as typed, that are known of this picture."""
+        return [] if self.words is None else self.words.matched(hit.matched)
 
 
 class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
+    def __init__(
+        self, collections: CollectionSet, encoder: QueryEncoder, words: Bm25Words | None = None
+    ) -> None:
         self._collections = collections
         self._encoder = encoder
+        self._words = words or Bm25Words()
 
     async def search(
         self, query: Query, top_k: int, score_threshold: float, filters: Mapping[str, object]
@@ -110,15 +121,23 @@ class Searcher:
             return Answer(hits, epoch, spec, 0.0, _ms_since(started))
         name = collection.spec.name if collection.spec is not None else ""
         started = time.perf_counter()
+        words: QueryWords | None = None
         if isinstance(query, ByText):
+            words = words_for(query.text, query.mode, self._words)
             vector, spec = await self._encoder.embed_text(query.text, name)
         else:
             vector, spec = await self._encoder.embed_picture(query.pixels, name)
         embed_ms = _ms_since(started)
         started = time.perf_counter()
-        wanted = IndexQuery(vector, top_k, conditions, score_threshold=threshold)
+        wanted = IndexQuery(
+            vector,
+            top_k,
+            conditions,
+            score_threshold=threshold,
+            words=None if words is None else words.vector,
+        )
         hits, epoch = await collection.search(spec, wanted)
-        return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
+        return Answer(hits, epoch, spec, embed_ms, _ms_since(started), words)
 
 
 def _image_id(text: str) -> UUID:

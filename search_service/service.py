@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from search_service.collection import CollectionState
 from search_service.collection_set import CollectionSet
+from search_service.mode import mode_of
 from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
+from search_service.vector_index import IndexPoint
 from search_service.wire import (
     plain,
     point_of,
@@ -18,6 +22,7 @@ from search_service.wire import (
     uuid_of,
     vectors_of,
 )
+from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2, search_pb2_grpc
 
@@ -28,10 +33,17 @@ MAX_POINTS = 1024
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     """Serves the collections."""
 
-    def __init__(self, collections: CollectionSet, searcher: Searcher, name: str) -> None:
+    def __init__(
+        self,
+        collections: CollectionSet,
+        searcher: Searcher,
+        name: str,
+        words: Bm25Words | None = None,
+    ) -> None:
         self._collections = collections
         self._searcher = searcher
         self._name = name
+        self._words = words or Bm25Words()
 
     async def Upsert(
         self, request: search_pb2.UpsertRequest, context: Any
@@ -40,7 +52,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         _check_count(len(request.points))
         epoch = await self._collections.upsert(
             spec_of(request.spec),
-            [point_of(point) for point in request.points],
+            await self._points_of(request.points),
             vectors_of(request.vectors),
             request.beside,
         )
@@ -51,7 +63,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.SetPayloadResponse:
         """Replaces payloads."""
         _check_count(len(request.points))
-        epoch = await self._collections.set_payload([point_of(point) for point in request.points])
+        epoch = await self._collections.set_payload(await self._points_of(request.points))
         return search_pb2.SetPayloadResponse(epoch=epoch)
 
     async def DeletePoints(
@@ -74,7 +86,12 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         )
         return search_pb2.SearchResponse(
             hits=[
-                search_pb2.Hit(id=str(hit.id), score=hit.score, payload=struct_of(hit.payload))
+                search_pb2.Hit(
+                    id=str(hit.id),
+                    score=hit.score,
+                    payload=struct_of(hit.payload),
+                    matched=answer.matched(hit),
+                )
                 for hit in answer.hits
             ],
             epoch=answer.epoch,
@@ -106,6 +123,10 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         await self._collections.drop(spec_of(request.spec))
         return search_pb2.DropCollectionResponse()
 
+    async def _points_of(self, points: Sequence[search_pb2.Point]) -> list[IndexPoint]:
+        # In a thread: the words of many long pages take long enough for searches to notice.
+        return await asyncio.to_thread(lambda: [point_of(one, self._words) for one in points])
+
     def _message(self, state: CollectionState) -> search_pb2.Collection:
         return search_pb2.Collection(
             name=self._name,
@@ -120,7 +141,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
 def _query_of(request: search_pb2.SearchRequest) -> Query:
     kind = request.WhichOneof("query")
     if kind == "text":
-        return ByText(request.text)
+        return ByText(request.text, mode_of(request.mode))
     if kind == "image_id":
         return BySimilar(request.image_id)
     if kind == "pixels":

@@ -62,12 +62,16 @@ class IndexQuery:
 
 @dataclass(frozen=True)
 class ScoredPoint:
-    """A point found, `score` the cosine. Hits come in the engine's order, best first."""
+    """A point found, `score` the cosine. Hits come in the engine's order, best first.
+
+    `matched`: terms of the query's words that the point has too.
+    """
 
     id: UUID
     score: float
     payload: Payload
     vector: Vector | None = None
+    matched: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

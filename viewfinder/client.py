@@ -233,10 +233,12 @@ class Client(Connection):
         top_k: int = 10,
         score_threshold: float = 0.0,
         filters: Mapping[str, Any] | None = None,
+        mode: api.SearchMode = "auto",
     ) -> api.SearchResponse:
         """The pictures that `query` describes, best first.
 
         `filters`: key -> value, list of values (any of), or {"gte": ..., "lt": ...}.
+        `mode`: visual, or hybrid: by file name, folder, tags and other words too.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
@@ -246,6 +248,7 @@ class Client(Connection):
             "top_k": top_k,
             "score_threshold": score_threshold,
             "filters": dict(filters or {}),
+            "mode": mode,
         }
         return self._call("POST", "/search", api.SearchResponse, json=request)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from viewfinder.api_models import SearchMode
 from viewfinder.cli import output
 from viewfinder.cli.connection import (
     INTERRUPTED,
@@ -30,6 +31,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: the answer a
 TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, max=100, help="At most so many.")]
 Threshold = Annotated[
     float, typer.Option("--threshold", min=0, max=1, help="Leave out lower scores (cosine).")
+]
+Mode = Annotated[
+    SearchMode,
+    typer.Option(help="visual: what pictures show; hybrid: names, tags and other words too."),
 ]
 Filters = Annotated[
     list[str] | None,
@@ -55,6 +60,8 @@ For example:
     viewfinder search "a dog on a beach"
 
     viewfinder search "sunset" --top-k 5 --filter tags=holiday --filter "width>=2000"
+
+    viewfinder search IMG_1234 --mode hybrid
 
     viewfinder search --image query.jpg --json
 
@@ -127,6 +134,7 @@ def search(
     top_k: TopK = 10,
     threshold: Threshold = 0.0,
     filters: Filters = None,
+    mode: Mode = "auto",
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
@@ -145,7 +153,7 @@ def search(
             )
         else:
             answer = client.search(
-                query or "", top_k=top_k, score_threshold=threshold, filters=wanted
+                query or "", top_k=top_k, score_threshold=threshold, filters=wanted, mode=mode
             )
         if as_json:
             print(answer.model_dump_json(indent=2))
