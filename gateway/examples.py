@@ -15,6 +15,7 @@ TINY_PNG = (
 
 SEARCH = {
     "by description": {"value": {"query": "a cup of coffee", "top_k": 5}},
+    "only what fits": {"value": {"query": "a cup of coffee", "min_relevance": 0.5}},
     "with filters": {
         "value": {
             "query": "people at the beach",
@@ -87,6 +88,7 @@ SEARCH_BY_IMAGE: dict[str, Any] = {
                     "properties": {
                         "top_k": {"type": "integer", "default": 10, "minimum": 1, "maximum": 100},
                         "score_threshold": {"type": "number", "default": 0},
+                        "min_relevance": {"type": "number", "default": 0},
                         "filters": {"type": "string", "description": "A JSON object"},
                         "file": {"type": "string", "format": "binary"},
                     },
@@ -100,6 +102,7 @@ SEARCH_BY_IMAGE: dict[str, Any] = {
                         "image_base64": {"type": "string"},
                         "top_k": {"type": "integer", "default": 10},
                         "score_threshold": {"type": "number", "default": 0},
+                        "min_relevance": {"type": "number", "default": 0},
                         "filters": {"type": "object"},
                     },
                 },

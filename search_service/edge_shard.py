@@ -23,7 +23,13 @@ import qdrant_edge as edge
 
 from search_service.edge_config import WORDS, shard_config
 from search_service.edge_filter import edge_filter
-from search_service.edge_points import hit_of, named_vectors, record_of, sparse_vector
+from search_service.edge_points import (
+    hit_of,
+    named_vectors,
+    nearest_to,
+    record_of,
+    sparse_vector,
+)
 from search_service.engine_options import EngineOptions
 from search_service.filters import FILTER_KEYS, Condition
 from search_service.vector_index import (
@@ -46,8 +52,6 @@ _SCHEMA = {
 }
 _DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
 _CHECKPOINT_POINTS = 8192
-_RRF_K = 60  # Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009
-_RRF_DEPTH = 100  # what is first in one list should be found in the other, too
 
 
 class EdgeShard:
@@ -179,44 +183,17 @@ class EdgeShard:
         if self._shard is None:
             return []
         found_by = edge_filter(query.conditions, query.without)
-        nearest = edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
-        if query.words is None:
+        with self._engine_call():
             request = edge.QueryRequest(
-                query=nearest,
+                query=nearest_to(query),
                 limit=query.limit,
                 filter=found_by,
                 score_threshold=query.score_threshold,
                 with_payload=query.with_payload,
                 with_vector=query.with_vectors,
-                params=self._params(query),
+                params=None if query.vector is None else self._params(query, found_by),
             )
-        else:
-            by_words = edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
-            depth = max(query.limit, _RRF_DEPTH)
-            ways = [
-                edge.Prefetch(
-                    query=nearest,
-                    limit=depth,
-                    filter=found_by,
-                    score_threshold=query.score_threshold,
-                    params=self._params(query),
-                ),
-                edge.Prefetch(query=by_words, limit=depth, filter=found_by),
-            ]
-            request = edge.QueryRequest(
-                prefetches=ways,
-                query=edge.Fusion.Rrf(k=_RRF_K),  # type: ignore[arg-type] # a Fusion, whatever the stub says
-                # What is below the threshold is known from the vectors only, after this.
-                limit=query.limit if query.score_threshold is None else 2 * depth,
-                with_payload=query.with_payload,
-                with_vector=True,
-            )
-        with self._engine_call():
-            found = self._shard.query(request)
-        hits = [hit_of(point, query) for point in found]
-        if query.words is None or query.score_threshold is None:
-            return hits
-        return [hit for hit in hits if hit.score >= query.score_threshold][: query.limit]
+            return [hit_of(point, query) for point in self._shard.query(request)]
 
     def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there."""
@@ -229,8 +206,10 @@ class EdgeShard:
         """The most frequent values of an indexed key; exact."""
         if self._shard is None:
             return []
+        # In a single shard the counts of exact=False are the same, after deletions too, and come
+        # 100 times faster; exact=True only adds values that are gone, with a count of 0.
         request = edge.FacetRequest(
-            key=key, limit=limit, exact=True, filter=edge_filter(conditions)
+            key=key, limit=limit, exact=False, filter=edge_filter(conditions)
         )
         with self._engine_call():
             return [FacetCount(hit.value, hit.count) for hit in self._shard.facet(request).hits]
@@ -241,6 +220,8 @@ class EdgeShard:
             return 0
         request = edge.CountRequest(filter=edge_filter(conditions), exact=True)
         with self._engine_call():
+            if not conditions:  # counting a million one by one takes 100 ms
+                return int(self._shard.info().points_count)
             return int(self._shard.count(request))
 
     def scroll(self, after: UUID | None, limit: int) -> tuple[list[IndexRecord], UUID | None]:
@@ -263,12 +244,20 @@ class EdgeShard:
     def _config(self, dim: int) -> Any:
         return shard_config(dim, self._options, for_building=self._for_building)
 
-    def _params(self, query: IndexQuery) -> Any:
+    def _params(self, query: IndexQuery, found_by: Any) -> Any:
         if query.exact:
             return edge.SearchParams(exact=True)
         options = self._options
         again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
-        return edge.SearchParams(hnsw_ef=options.ef, quantization=again if options.int8 else None)
+        int8 = again if options.int8 else None
+        if not query.conditions:
+            return edge.SearchParams(hnsw_ef=options.ef, quantization=int8)
+        # The estimate costs 0.05 ms.
+        matches = max(1, self._shard.count(edge.CountRequest(filter=found_by, exact=False)))
+        ef = options.ef_among(matches, self._shard.info().points_count)
+        if ef is None:
+            return edge.SearchParams(exact=True, quantization=int8)
+        return edge.SearchParams(hnsw_ef=ef, quantization=int8)
 
     def _write(self, operation: Any, points: int, frees_space: bool = False) -> None:
         if self._shard is None:

@@ -6,22 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from search_service.collection import CollectionState
-from search_service.collection_set import CollectionSet
-from search_service.mode import mode_of
-from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
+from search_service.collections import Collections
+from search_service.query import Searcher
+from search_service.search_wire import facet_message, hit_message, wanted_of
 from search_service.vector_index import IndexPoint
-from search_service.wire import (
-    plain,
-    point_of,
-    spec_message,
-    spec_of,
-    struct_of,
-    uuid_of,
-    vectors_of,
-)
+from search_service.wire import point_of, spec_message, spec_of, uuid_of, vectors_of
 from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2, search_pb2_grpc
@@ -35,7 +25,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
 
     def __init__(
         self,
-        collections: CollectionSet,
+        collections: Collections,
         searcher: Searcher,
         name: str,
         words: Bm25Words | None = None,
@@ -78,26 +68,16 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         self, request: search_pb2.SearchRequest, context: Any
     ) -> search_pb2.SearchResponse:
         """Answers one query."""
-        answer = await self._searcher.search(
-            _query_of(request),
-            request.top_k,
-            request.score_threshold,
-            plain(request.filters, "filters"),
-        )
+        answer = await self._searcher.search(wanted_of(request))
         return search_pb2.SearchResponse(
-            hits=[
-                search_pb2.Hit(
-                    id=str(hit.id),
-                    score=hit.score,
-                    payload=struct_of(hit.payload),
-                    matched=answer.matched(hit),
-                )
-                for hit in answer.hits
-            ],
+            hits=[hit_message(hit, answer.curve, answer.words) for hit in answer.hits],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,
             index_ms=answer.index_ms,
+            compose_ms=answer.compose_ms,
+            next_cursor=answer.next_cursor,
+            facets=[facet_message(facet) for facet in answer.facets],
         )
 
     async def GetCollection(
@@ -136,26 +116,6 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             spec=None if state.spec is None else spec_message(state.spec),
             epoch=state.epoch,
         )
-
-
-def _query_of(request: search_pb2.SearchRequest) -> Query:
-    kind = request.WhichOneof("query")
-    if kind == "text":
-        return ByText(request.text, mode_of(request.mode))
-    if kind == "image_id":
-        return BySimilar(request.image_id)
-    if kind == "pixels":
-        pixels = request.pixels
-        if pixels.count != 1 or pixels.height * pixels.width * 3 != len(pixels.data):
-            raise InvalidRequest(
-                "pixels",
-                f"{len(pixels.data)} bytes for {pixels.count} pictures",
-                "one picture, height x width x 3 bytes",
-            )
-        return ByPicture(
-            np.frombuffer(pixels.data, dtype=np.uint8).reshape(pixels.height, pixels.width, 3)
-        )
-    raise InvalidRequest("query", "missing", "text, pixels or image_id")
 
 
 def _check_count(count: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 from search_service.stop_words import STOP_WORDS
 
@@ -33,6 +34,16 @@ _AROUND_WORDS = ".,;:!?\"'()[]{}<>\u00ab\u00bb\u201c\u201d\u201e"
 _MOST_PIECES = 3  # of letters and digits in turn; what has more is a hash or a key, no name
 
 
+@dataclass(frozen=True)
+class QueryTerm:
+    """A term and the word, as typed, that it came from. A text that has all required terms has the
+    whole query."""
+
+    term: str
+    typed: str
+    is_required: bool
+
+
 class TermReader:
     """Reads terms. Keeps what it learned of characters, so one of them serves many texts."""
 
@@ -41,24 +52,21 @@ class TermReader:
 
     def document_terms(self, text: str) -> list[str]:
         """All terms, with repetitions, case folded."""
-        return [term for chunk in self._chunks(text) for term in _terms(chunk, is_query=False)]
+        return [term for chunk in self._chunks(text) for term, _ in _terms(chunk, is_query=False)]
 
-    def query_terms(self, text: str) -> list[tuple[str, str]]:
-        """Distinct terms and the word, as typed, that each came from.
-
-        Words that say nothing are left out unless there is nothing else.
-        """
+    def query_terms(self, text: str) -> list[QueryTerm]:
+        """Distinct terms. Words that say nothing are left out unless there is nothing else."""
         found = [
-            (term, word.strip(_AROUND_WORDS) or word)
+            QueryTerm(term, word.strip(_AROUND_WORDS) or word, is_required)
             for word in text.split()
             for chunk in self._chunks(word)
-            for term in _terms(chunk, is_query=True)
+            for term, is_required in _terms(chunk, is_query=True)
         ]
-        telling = [(term, word) for term, word in found if term not in STOP_WORDS]
-        distinct: dict[str, str] = {}
-        for term, word in telling or found:
-            distinct.setdefault(term, word)
-        return list(distinct.items())
+        telling = [one for one in found if one.term not in STOP_WORDS]
+        distinct: dict[str, QueryTerm] = {}
+        for one in telling or found:
+            distinct.setdefault(one.term, one)
+        return list(distinct.values())
 
     def _chunks(self, text: str) -> list[str]:
         """Words and file names: what stands between spaces and punctuation."""
@@ -92,13 +100,17 @@ def _translated(character: str, code: int) -> str | None:
     return " " if category[0] in "ZPSC" else character
 
 
-def _terms(chunk: str, is_query: bool) -> list[str]:
+def _terms(chunk: str, is_query: bool) -> list[tuple[str, bool]]:
+    """Terms, and whether each is required."""
     if not any(character not in "._" for character in chunk):
         return []
-    terms: list[str] = []
+    terms: list[tuple[str, bool]] = []
     for run in _SCRIPTS.findall(_EXTENSION.sub("", chunk)):
-        terms += _pairs(run, is_query) if _UNSPACED_RUN.match(run) else _name_terms(run, is_query)
-    return [term[:_LONGEST_TERM] for term in terms]
+        if _UNSPACED_RUN.match(run):
+            terms += [(pair, True) for pair in _pairs(run, is_query)]
+        else:
+            terms += _name_terms(run, is_query)
+    return [(term[:_LONGEST_TERM], is_required) for term, is_required in terms]
 
 
 def _pairs(run: str, is_query: bool) -> list[str]:
@@ -108,7 +120,7 @@ def _pairs(run: str, is_query: bool) -> list[str]:
     return [*pairs, *run]
 
 
-def _name_terms(run: str, is_query: bool) -> list[str]:
+def _name_terms(run: str, is_query: bool) -> list[tuple[str, bool]]:
     parts = _NAME_PART.findall(run)
     if not parts:
         return []
@@ -118,9 +130,11 @@ def _name_terms(run: str, is_query: bool) -> list[str]:
     whole = "".join(parts).casefold()
     telling = [piece for piece in pieces if len(piece) > 1 or piece.isdigit()]
     terms = telling if len(parts) > 1 or len(pieces) > 1 else pieces
+    parts_say_all = len(terms) == len(pieces)
+    found = [(term, parts_say_all) for term in terms]
     if not is_query:
-        terms = [*terms, *(piece.lstrip("0") for piece in terms if _is_padded(piece))]
-    return [*terms, whole] if whole not in terms else terms
+        found += [(term.lstrip("0"), False) for term in terms if _is_padded(term)]
+    return found if whole in terms else [*found, (whole, not parts_say_all)]
 
 
 def _pieces(part: str) -> list[str]:

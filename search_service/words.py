@@ -26,10 +26,12 @@ _QUERY_TERMS = 128
 
 @dataclass(frozen=True)
 class QueryWords:
-    """The words of a query: `vector`, and which word as typed each of its terms came from."""
+    """The words of a query: `vector`, which word as typed each of its terms came from, and the
+    terms that a text must have to have all of it."""
 
     vector: SparseVector
     typed: dict[int, str]
+    required: frozenset[int]
 
     def matched(self, terms: Iterable[int]) -> list[str]:
         """The words as typed that are among these terms, in the order of the query."""
@@ -67,13 +69,17 @@ class Bm25Words:
     def of_query(self, text: str) -> QueryWords | None:
         """What a query asks for; None when it has no words."""
         typed: dict[int, str] = {}
-        for term, word in self._reader.query_terms(text[:_QUERY_CHARS])[:_QUERY_TERMS]:
-            for index in self._model.embed_query(term).indices:
-                typed.setdefault(int(index), word)
+        required: set[int] = set()
+        for one in self._reader.query_terms(text[:_QUERY_CHARS])[:_QUERY_TERMS]:
+            for index in self._model.embed_query(one.term).indices:
+                typed.setdefault(int(index), one.typed)
+                if one.is_required:
+                    required.add(int(index))
         if not typed:
             return None
         indices = tuple(sorted(typed))
-        return QueryWords(SparseVector(indices, (1.0,) * len(indices)), typed)
+        vector = SparseVector(indices, (1.0,) * len(indices))
+        return QueryWords(vector, typed, frozenset(required))
 
     def _sparse(self, terms: str) -> SparseVector:
         vector = self._model.embed_document(terms)

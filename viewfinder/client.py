@@ -232,21 +232,25 @@ class Client(Connection):
         *,
         top_k: int = 10,
         score_threshold: float = 0.0,
+        min_relevance: float = 0.0,
         filters: Mapping[str, Any] | None = None,
         mode: api.SearchMode = "auto",
     ) -> api.SearchResponse:
         """The pictures that `query` describes, best first.
 
         `filters`: key -> value, list of values (any of), or {"gte": ..., "lt": ...}.
-        `mode`: visual, or hybrid: by file name, folder, tags and other words too.
+        `min_relevance`: the least probability that a picture fits, 0..1.
+        `mode`: visual: what pictures show; hybrid: names, tags and other words too.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
+            NotCalibrated: a `min_relevance`, and the encoder has no calibration.
         """
         request = {
             "query": query,
             "top_k": top_k,
             "score_threshold": score_threshold,
+            "min_relevance": min_relevance,
             "filters": dict(filters or {}),
             "mode": mode,
         }
@@ -259,6 +263,7 @@ class Client(Connection):
         file_name: str = "",
         top_k: int = 10,
         score_threshold: float = 0.0,
+        min_relevance: float = 0.0,
         filters: Mapping[str, Any] | None = None,
     ) -> api.SearchResponse:
         """The pictures most like this one, which is not stored.
@@ -272,6 +277,7 @@ class Client(Connection):
         options = {
             "top_k": str(top_k),
             "score_threshold": str(score_threshold),
+            "min_relevance": str(min_relevance),
             "filters": json.dumps(dict(filters or {})),
         }
         return self._call(
@@ -283,14 +289,23 @@ class Client(Connection):
         )
 
     def similar(
-        self, image_id: UUID | str, *, top_k: int = 10, score_threshold: float = 0.0
+        self,
+        image_id: UUID | str,
+        *,
+        top_k: int = 10,
+        score_threshold: float = 0.0,
+        min_relevance: float = 0.0,
     ) -> api.SearchResponse:
         """The pictures most like one that is here; itself left out.
 
         Raises:
             ImageNotFound, ImageNotIndexed: there is none, or it has no vector yet.
         """
-        options = {"top_k": top_k, "score_threshold": score_threshold}
+        options = {
+            "top_k": top_k,
+            "score_threshold": score_threshold,
+            "min_relevance": min_relevance,
+        }
         return self._call("GET", f"/images/{image_id}/similar", api.SearchResponse, params=options)
 
     # --- jobs ---

@@ -11,7 +11,8 @@ import pytest
 
 from search_service.wire import spec_message
 from tests.search_service.conftest import FakeEncoder
-from tests.search_service.points import DIM, SPEC, picture_vector, some_points, word_vector
+from tests.search_service.points import SPEC, picture_vector, some_points, word_vector
+from tests.search_service.requests import upsert_of
 from viewfinder.errors import (
     ImageNotFound,
     ImageNotIndexed,
@@ -27,21 +28,6 @@ PAYLOAD: dict[str, Any] = {
     "width": 640,
     "metadata": {"stars": 5, "price": 1.5, "ok": True, "none": None, "deep": {"x": [1, 2]}},
 }
-
-
-def upsert_of(
-    vectors: Any, payload: dict[str, Any] | None = None, ids: list[str] | None = None
-) -> search_pb2.UpsertRequest:
-    names = ids or [str(UUID(int=number)) for number in range(1, len(vectors) + 1)]
-    points = [search_pb2.Point(id=name) for name in names]
-    for point in points:
-        point.payload.update(payload or {})
-    data = np.asarray(vectors, dtype="<f4").tobytes()
-    return search_pb2.UpsertRequest(
-        spec=spec_message(SPEC),
-        points=points,
-        vectors=common_pb2.Vectors(data=data, count=len(vectors), dim=DIM),
-    )
 
 
 async def test_what_was_upserted_is_found_by_text_with_its_payload(stub: Any) -> None:
@@ -257,3 +243,37 @@ async def test_a_query_without_words_is_visual(stub: Any) -> None:
 async def test_an_unknown_mode_is_refused_with_those_there_are(stub: Any) -> None:
     with pytest.raises(InvalidRequest, match="auto, visual, hybrid"):
         await stub.Search(search_pb2.SearchRequest(text="a cat", top_k=1, mode="magic"))
+
+
+@pytest.mark.parametrize("options", [{}, {"collapse": 0.999}, {"group_by": "document"}])
+async def test_pages_of_a_hybrid_search_show_every_picture_once(
+    stub: Any, options: dict[str, Any]
+) -> None:
+    points, vectors = some_points(60)
+    request = upsert_of(vectors, ids=[str(point.id) for point in points])
+    for number, point in enumerate(request.points):
+        point.text = "beach.jpg" if number % 3 == 0 else "x.jpg"
+    await stub.Upsert(request)
+    shown: list[str] = []
+    cursor = ""
+    while True:
+        page = await stub.Search(
+            search_pb2.SearchRequest(text="beach", top_k=7, mode="hybrid", cursor=cursor, **options)
+        )
+        shown += [hit.id for hit in page.hits]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+        another = search_pb2.Point(id=page.hits[0].id, text="beach beach.jpg")
+        await stub.SetPayload(search_pb2.SetPayloadRequest(points=[another]))
+    assert sorted(shown) == sorted(str(point.id) for point in points)
+    assert set(shown[:20]) & {str(point.id) for point in points[::3]}
+
+
+async def test_a_search_by_date_knows_no_words(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    answer = await stub.Search(
+        search_pb2.SearchRequest(text="beach", top_k=3, mode="hybrid", sort="newest")
+    )
+    assert len(answer.hits) == 3
+    assert not any(hit.matched for hit in answer.hits)

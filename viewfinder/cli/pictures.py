@@ -32,6 +32,12 @@ TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, max=100, help="At mos
 Threshold = Annotated[
     float, typer.Option("--threshold", min=0, max=1, help="Leave out lower scores (cosine).")
 ]
+MinRelevance = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Leave out what fits less probably; 0.5 means the same for every query."
+    ),
+]
 Mode = Annotated[
     SearchMode,
     typer.Option(help="visual: what pictures show; hybrid: names, tags and other words too."),
@@ -64,6 +70,8 @@ For example:
     viewfinder search IMG_1234 --mode hybrid
 
     viewfinder search --image query.jpg --json
+
+    viewfinder search "a red bicycle" --min-relevance 0.5
 
 Filters: tags, category, media_type, file_name, camera, width, height, size_bytes, taken_at,
 uploaded_at, metadata.NAME. Exit status: 0, also when nothing was found.
@@ -133,6 +141,7 @@ def search(
     ] = None,
     top_k: TopK = 10,
     threshold: Threshold = 0.0,
+    min_relevance: MinRelevance = 0.0,
     filters: Filters = None,
     mode: Mode = "auto",
     as_json: AsJson = False,
@@ -141,20 +150,20 @@ def search(
     """See SEARCH_HELP."""
     if (query is None) == (image is None):
         raise fail("Give a description, or a picture with --image (not both)", WRONG_ARGUMENT)
-    wanted: dict[str, Any]
+    options: dict[str, Any] = {
+        "top_k": top_k,
+        "score_threshold": threshold,
+        "min_relevance": min_relevance,
+    }
     try:
-        wanted = parse_filters(filters or [])
+        options["filters"] = parse_filters(filters or [])
     except ValueError as error:
         raise fail(str(error), WRONG_ARGUMENT) from None
     with gateway(api) as client:
         if image is not None:
-            answer = client.search_by_image(
-                image, top_k=top_k, score_threshold=threshold, filters=wanted
-            )
+            answer = client.search_by_image(image, **options)
         else:
-            answer = client.search(
-                query or "", top_k=top_k, score_threshold=threshold, filters=wanted, mode=mode
-            )
+            answer = client.search(query or "", mode=mode, **options)
         if as_json:
             print(answer.model_dump_json(indent=2))
         else:
@@ -165,6 +174,7 @@ def similar(
     image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture that is there.")],
     top_k: TopK = 10,
     threshold: Threshold = 0.0,
+    min_relevance: MinRelevance = 0.0,
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
@@ -173,7 +183,9 @@ def similar(
     viewfinder similar 4f6b66be-b371-8c36-7299-c77f5b771ca0
     """
     with gateway(api) as client:
-        answer = client.similar(image_id, top_k=top_k, score_threshold=threshold)
+        answer = client.similar(
+            image_id, top_k=top_k, score_threshold=threshold, min_relevance=min_relevance
+        )
         if as_json:
             print(answer.model_dump_json(indent=2))
         else:

@@ -1,0 +1,77 @@
+"""Points as a Qdrant server has them, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from qdrant_client import models
+
+from search_service.vector_index import (
+    IndexPoint,
+    IndexQuery,
+    IndexRecord,
+    ScoredPoint,
+    SparseVector,
+    Vector,
+)
+
+DENSE = ""
+"""The name of the vector that has none."""
+WORDS = "words"
+"""Name of the sparse vector."""
+
+
+def point_of(point: IndexPoint, vector: Vector) -> models.PointStruct:
+    """A point with its vector [dim], and with its words where it has some."""
+    numbers: Any = vector.tolist()
+    return models.PointStruct(
+        id=str(point.id),
+        vector=numbers if point.words is None else {DENSE: numbers, WORDS: sparse_of(point.words)},
+        payload=point.payload,
+    )
+
+
+def sparse_of(words: SparseVector) -> models.SparseVector:
+    """Weights of words."""
+    return models.SparseVector(indices=list(words.indices), values=list(words.values))
+
+
+def nearest_to(query: IndexQuery) -> Any:
+    """What the query looks for: the nearest vectors, or the texts that have most of its words."""
+    if query.vector is not None:
+        return query.vector.tolist()
+    return sparse_of(query.words or SparseVector((), ()))
+
+
+def hit_of(point: Any, query: IndexQuery) -> ScoredPoint:
+    """A hit."""
+    payload = point.payload or {}
+    uuid = UUID(str(point.id))
+    if not query.with_vectors:
+        return ScoredPoint(uuid, float(point.score), payload)
+    matched = _matched(point.vector, query.words)
+    return ScoredPoint(uuid, float(point.score), payload, _dense(point.vector), matched)
+
+
+def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:
+    words = vectors.get(WORDS) if isinstance(vectors, dict) else None
+    if words is None or wanted is None:
+        return ()
+    return tuple(sorted(set(words.indices).intersection(wanted.indices)))
+
+
+def record_of(record: Any) -> IndexRecord:
+    """A stored point."""
+    words = record.vector.get(WORDS) if isinstance(record.vector, dict) else None
+    return IndexRecord(
+        UUID(str(record.id)),
+        _dense(record.vector),
+        record.payload or {},
+        None if words is None else SparseVector(tuple(words.indices), tuple(words.values)),
+    )
+
+
+def _dense(vectors: Any) -> Vector:
+    return np.asarray(vectors[DENSE] if isinstance(vectors, dict) else vectors, dtype=np.float32)
