@@ -63,7 +63,7 @@ async def test_the_defaults_are_ten_results_of_any_score(
 ) -> None:
     await client.post("/search", json={"query": "a cat"})
     assert services.search.last() == search_pb2.SearchRequest(
-        text="a cat", top_k=10, filters=struct()
+        text="a cat", top_k=10, filters=struct(), mode="auto"
     )
 
 
