@@ -79,6 +79,7 @@ def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
         metadata=api.HitMetadata.model_validate_json(payload)
         if payload
         else api.HitMetadata.model_validate(from_struct(hit.payload)),
+        matched=list(hit.matched),
     )
 
 

@@ -9,9 +9,11 @@ from pydantic_core import to_json
 
 from search_service.facets import Facet
 from search_service.folding import Found
+from search_service.mode import Mode
 from search_service.vector_index import FacetCount
 from search_service.wanted import ByPicture, BySimilar, ByText, Example, Query, Sort, Wanted
 from search_service.wire import plain, struct_of
+from search_service.words import QueryWords
 from viewfinder.calibration import RelevanceCurve
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2
@@ -41,7 +43,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
 def _query_of(request: search_pb2.SearchRequest) -> Query:
     kind = request.WhichOneof("query")
     if kind == "text":
-        return ByText(request.text)
+        return ByText(request.text, cast(Mode, request.mode or "auto"))  # checked with the rest
     if kind == "image_id":
         return BySimilar(request.image_id)
     if kind == "pixels":
@@ -68,9 +70,12 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
 
 
 def hit_message(
-    hit: Found, curve: RelevanceCurve | None, payload_as_json: bool = False
+    hit: Found,
+    curve: RelevanceCurve | None,
+    words: QueryWords | None = None,
+    payload_as_json: bool = False,
 ) -> search_pb2.Hit:
-    """A hit for the wire; `curve` gives its relevance."""
+    """A hit for the wire; `curve` gives its relevance, `words` were looked for."""
     payload = hit.point.payload
     return search_pb2.Hit(
         id=str(hit.point.id),
@@ -83,6 +88,7 @@ def hit_message(
             search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)
             for page in hit.pages
         ],
+        matched=[] if words is None else words.matched(hit.point.matched),
     )
 
 
