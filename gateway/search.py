@@ -46,6 +46,7 @@ async def search(
         score_threshold=asked.score_threshold,
         min_relevance=asked.min_relevance,
         filters=filters_struct(asked.filters),
+        mode=asked.mode,
     )
 
     async def find() -> api.SearchResponse:
