@@ -206,9 +206,10 @@ class ServerCollections(TellingWrites):
 
     async def _all(self) -> list[Collection]:
         """Every collection of ours that is there now."""
+        before = set(self._known)
         _, names = await asyncio.gather(self._look_soon(), self._names())
-        for gone in self._known.keys() - set(names):
-            del self._known[gone]
+        for gone in before - set(names):
+            self._known.pop(gone, None)
         for name in names:
             if name.startswith(f"{self._name}-") and name not in self._foreign:
                 await self._meet(name)

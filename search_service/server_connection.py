@@ -170,7 +170,7 @@ def error_of(error: grpc.RpcError, name: str = NAME) -> Exception:
 
 def _channel_options(tls: bool) -> list[tuple[str, Any]]:
     retries = {
-        "maxAttempts": 5,
+        "maxAttempts": 3,  # callers of this service try again, too
         "initialBackoff": "0.1s",
         "maxBackoff": "1s",
         "backoffMultiplier": 2,
