@@ -36,13 +36,19 @@ def nearest_to(query: IndexQuery) -> Any:
     return edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
 
 
+def vectors_with(query: IndexQuery) -> Any:
+    """Which vectors of a hit are needed: its words tell which of the query's it has."""
+    return [WORDS] if query.vector is None and not query.with_vectors else query.with_vectors
+
+
 def hit_of(point: Any, query: IndexQuery) -> ScoredPoint:
     """A hit."""
     payload = point.payload or {}
-    if not query.with_vectors:
+    if query.vector is not None and not query.with_vectors:
         return ScoredPoint(point.id, float(point.score), payload)
     matched = _matched(point.vector, query.words)
-    return ScoredPoint(point.id, float(point.score), payload, _dense(point.vector), matched)
+    vector = _dense(point.vector) if query.with_vectors else None
+    return ScoredPoint(point.id, float(point.score), payload, vector, matched)
 
 
 def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ from search_service.edge_points import (
     nearest_to,
     record_of,
     sparse_vector,
+    vectors_with,
 )
 from search_service.engine_options import EngineOptions
 from search_service.filters import FILTER_KEYS, Condition
@@ -190,7 +191,7 @@ class EdgeShard:
                 filter=found_by,
                 score_threshold=query.score_threshold,
                 with_payload=query.with_payload,
-                with_vector=query.with_vectors,
+                with_vector=vectors_with(query),
                 params=None if query.vector is None else self._params(query, found_by),
             )
             return [hit_of(point, query) for point in self._shard.query(request)]

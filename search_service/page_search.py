@@ -9,7 +9,7 @@ from uuid import UUID
 
 from search_service.conditions import AnyOf
 from search_service.folding import Found, document_of, folding_of, page_of
-from search_service.fusion import DEPTH
+from search_service.fusion import DEPTH, cosine
 from search_service.ordering import CANDIDATES, by_score, place_by
 from search_service.paging import MAX_DEPTH, MAX_FOLDED, Cursor, Place, tag_of
 from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint
@@ -64,7 +64,7 @@ async def find_page(
     if wanted.group_by:
         await _add_pages(page.hits, query, find)
     elif page.hits and not page.hits[0].point.payload:
-        await _add_payloads(page.hits, retrieve)
+        await _add_payloads(page.hits, query, retrieve)
     return page
 
 
@@ -106,7 +106,7 @@ async def _by_look_and_words(
     wide = wanted.top_k * _FOLD_FACTOR if wanted.folds else wanted.top_k
     limit = max(DEPTH, len(shown) + wide + 1)
     asked = replace(
-        query, limit=limit, with_payload=bool(wanted.group_by), with_vectors=wanted.collapse > 0
+        query, limit=limit, with_payload=bool(wanted.group_by), with_vectors=wanted.folds
     )
     by_words = await fused.find_words(asked)
     if not by_words:
@@ -132,7 +132,7 @@ async def _by_look_and_words(
     shown += tuple(tag_of(one.point) for one in found)
     if not more or len(shown) >= MAX_FOLDED:
         return Page(found)
-    return Page(found, by_score(found[-1].point), len(shown), shown=shown)
+    return Page(found, (0.0, 0), len(shown), shown=shown)  # goes on by `shown`, not by place
 
 
 def _without_torn_tie(hits: list[ScoredPoint]) -> list[ScoredPoint]:
@@ -229,13 +229,17 @@ async def _add_pages(hits: Sequence[Found], query: IndexQuery, find: Find) -> No
             owner.pages = (*owner.pages, page_of(page))
 
 
-async def _add_payloads(hits: list[Found], retrieve: Retrieve) -> None:
-    """Deep pages are found without payloads. What was deleted meanwhile is left out."""
-    payloads = {
-        record.id: record.payload for record in await retrieve([one.point.id for one in hits])
-    }
+async def _add_payloads(hits: list[Found], query: IndexQuery, retrieve: Retrieve) -> None:
+    """Deep pages, and those by words too, are found without payloads, by words alone also without
+    cosines. What was deleted meanwhile is left out."""
+    records = {record.id: record for record in await retrieve([one.point.id for one in hits])}
     hits[:] = [
-        replace(one, point=replace(one.point, payload=payloads[one.point.id]))
+        replace(one, point=_completed(one.point, records[one.point.id], query))
         for one in hits
-        if one.point.id in payloads
+        if one.point.id in records
     ]
+
+
+def _completed(point: ScoredPoint, record: IndexRecord, query: IndexQuery) -> ScoredPoint:
+    score = cosine(record.vector, query.vector) if math.isnan(point.score) else point.score
+    return replace(point, score=score, payload=record.payload)

@@ -19,7 +19,15 @@ from search_service.server_connection import CollectionMissing, PointMissing, Se
 from search_service.server_filter import has_id, server_filter
 from search_service.server_layout import creation, missing_indexes, search_params
 from search_service.server_options import ServerLayout
-from search_service.server_points import WORDS, hit_of, nearest_to, point_of, record_of, sparse_of
+from search_service.server_points import (
+    WORDS,
+    hit_of,
+    nearest_to,
+    point_of,
+    record_of,
+    sparse_of,
+    vectors_with,
+)
 from search_service.vector_index import (
     FacetCount,
     IndexFault,
@@ -167,7 +175,7 @@ class ServerIndex:
             limit=query.limit,
             score_threshold=query.score_threshold,
             with_payload=query.with_payload,
-            with_vectors=query.with_vectors,
+            with_vectors=vectors_with(query),
         )
         return [hit_of(point, query) for point in found.points] if found is not None else []
 

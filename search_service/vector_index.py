@@ -65,7 +65,7 @@ class IndexQuery:
 class ScoredPoint:
     """A point found, the best first. `score` is the cosine, or BM25's where words were looked for.
 
-    `matched`: terms of the query's words that the point has too, told only with vectors.
+    `matched`: terms of the query's words that the point has too.
     """
 
     id: UUID
