@@ -94,6 +94,7 @@ class Answering:
             Overloaded: it is not, too many wait. Whatever `call` raises.
         """
         kind = request.WhichOneof("query") or ""
+        request.payload_as_json = True
         async with self.gate.slot(kind):
             found = await call(request)
         self.latencies.search.add(found.index_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 from typing import Any
 
@@ -63,8 +64,22 @@ async def test_the_defaults_are_ten_results_of_any_score(
 ) -> None:
     await client.post("/search", json={"query": "a cat"})
     assert services.search.last() == search_pb2.SearchRequest(
-        text="a cat", top_k=10, filters=struct(), mode="auto"
+        text="a cat", top_k=10, filters=struct(), mode="auto", payload_as_json=True
     )
+
+
+async def test_a_payload_may_come_as_json(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    payload = {"file_name": "Käfer.jpg", "width": 640, "metadata": {"share": 0.5}, "new": 1}
+    services.search.hits = [
+        search_pb2.Hit(id=IMAGE_ID, score=0.5, payload_json=json.dumps(payload).encode())
+    ]
+    answer = await client.post("/search", json={"query": "a cat"})
+    (shown,) = answer.json()["results"]
+    assert shown["metadata"]["file_name"] == "Käfer.jpg"
+    assert shown["metadata"]["metadata"] == {"share": 0.5}
+    assert "new" not in shown["metadata"]
 
 
 async def test_hits_are_shown_with_what_the_index_knows(
