@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 NAME = "Qdrant"
 OLDEST = (1, 16)
-"""The first version that keeps metadata with a collection and has the k of a rank fusion."""
+"""The first version that keeps metadata with a collection."""
 _LONGEST_S = 600
 _PROBE_S = 2.0
 _NO_SPACE = ("no space left", "out of disk", "disk is full", "read-only file system", "disk quota")
