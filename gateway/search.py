@@ -18,6 +18,7 @@ from gateway.images import known_image
 from gateway.json_values import is_text, parse_object, to_struct
 from gateway.parts import Parts, PartsDep
 from gateway.records import search_hit
+from gateway.server_timing import server_timing
 from gateway.services import SEARCH_S
 from viewfinder import api_models as api
 from viewfinder.errors import FileTooLarge, ImageNotIndexed, InvalidRequest, ViewfinderError
@@ -26,7 +27,7 @@ from viewfinder.v1 import search_pb2
 router = APIRouter(tags=["search"])
 
 _MS = 1000.0
-_FORM_FIELDS = ("top_k", "score_threshold", "filters")
+_FORM_FIELDS = ("top_k", "score_threshold", "filters", "exact")
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -46,6 +47,7 @@ async def search(
         top_k=asked.top_k,
         score_threshold=asked.score_threshold,
         filters=filters_struct(asked.filters),
+        exact=asked.exact,
     )
     return _answer(parts, request, await _search(parts, request), asked.query, start)
 
@@ -73,6 +75,7 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
         top_k=options.top_k,
         score_threshold=options.score_threshold,
         filters=filters_struct(options.filters),
+        exact=options.exact,
     )
     return _answer(parts, wanted, await _by_picture(parts, wanted, data, file_name), None, start)
 
@@ -143,11 +146,20 @@ def _answer(
     if query is not None or request.WhichOneof("query") == "pixels":
         latencies.embedding.add(found.embed_ms)
         hops.labels("embedding").observe(found.embed_ms / _MS)
-    return answer(
+    response = answer(
         api.SearchResponse(
             query=query, results=hits, total=len(hits), latency_ms=round(latency_ms, 3)
         )
     )
+    response.headers["Server-Timing"] = server_timing(
+        {
+            "gateway": (time.perf_counter() - start) * _MS,
+            "service": found.service_ms,
+            "embedding": found.embed_ms,
+            "index": found.index_ms,
+        }
+    )
+    return response
 
 
 async def _read_form(request: Request, parts: Parts) -> tuple[bytes, str, api.SearchOptions]:

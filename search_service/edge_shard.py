@@ -265,7 +265,9 @@ class EdgeShard:
             return edge.SearchParams(exact=True)
         options = self._options
         again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
-        return edge.SearchParams(hnsw_ef=options.ef, quantization=again if options.int8 else None)
+        return edge.SearchParams(
+            hnsw_ef=query.ef or options.ef, quantization=again if options.int8 else None
+        )
 
     def _write(self, operation: Any, points: int, frees_space: bool = False) -> None:
         if self._shard is None:

@@ -82,9 +82,17 @@ class Searcher:
         self._encoder = encoder
 
     async def search(
-        self, query: Query, top_k: int, score_threshold: float, filters: Mapping[str, object]
+        self,
+        query: Query,
+        top_k: int,
+        score_threshold: float,
+        filters: Mapping[str, object],
+        *,
+        exact: bool = False,
     ) -> Answer:
         """The `top_k` nearest; a `score_threshold` of 0 leaves nothing out.
+
+        `exact`: compared with every vector that the filters leave, without graph.
 
         Raises:
             InvalidRequest, UnknownFilterKey: a value that is not allowed.
@@ -105,7 +113,9 @@ class Searcher:
             if not records or collection.spec is None:
                 raise ImageNotIndexed(image_id=query.image_id, state="not in the index")
             spec, itself = collection.spec, frozenset({image_id})
-            wanted = IndexQuery(records[0].vector, top_k, conditions, itself, threshold)
+            wanted = IndexQuery(
+                records[0].vector, top_k, conditions, itself, threshold, exact=exact
+            )
             hits, epoch = await collection.search(spec, wanted)
             return Answer(hits, epoch, spec, 0.0, _ms_since(started))
         name = collection.spec.name if collection.spec is not None else ""
@@ -116,7 +126,7 @@ class Searcher:
             vector, spec = await self._encoder.embed_picture(query.pixels, name)
         embed_ms = _ms_since(started)
         started = time.perf_counter()
-        wanted = IndexQuery(vector, top_k, conditions, score_threshold=threshold)
+        wanted = IndexQuery(vector, top_k, conditions, score_threshold=threshold, exact=exact)
         hits, epoch = await collection.search(spec, wanted)
         return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,15 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         self, request: search_pb2.SearchRequest, context: Any
     ) -> search_pb2.SearchResponse:
         """Answers one query."""
+        began = time.perf_counter()
         answer = await self._searcher.search(
             _query_of(request),
             request.top_k,
             request.score_threshold,
             plain(request.filters, "filters"),
+            exact=request.exact,
         )
-        return search_pb2.SearchResponse(
+        response = search_pb2.SearchResponse(
             hits=[
                 search_pb2.Hit(id=str(hit.id), score=hit.score, payload=struct_of(hit.payload))
                 for hit in answer.hits
@@ -82,6 +85,8 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             embed_ms=answer.embed_ms,
             index_ms=answer.index_ms,
         )
+        response.service_ms = (time.perf_counter() - began) * 1000
+        return response
 
     async def GetCollection(
         self, request: search_pb2.GetCollectionRequest, context: Any

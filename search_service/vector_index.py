@@ -46,7 +46,8 @@ class IndexQuery:
     """What is looked for.
 
     `vector` [dim] and `words` are ranked apart and joined by reciprocal rank fusion where both
-    are given. `score_threshold` is a cosine. `exact`: without graph and quantisation.
+    are given. `score_threshold` is a cosine. `exact`: without graph and quantisation. `ef`: as
+    in EngineOptions, for this query only.
     """
 
     vector: Vector
@@ -58,6 +59,7 @@ class IndexQuery:
     exact: bool = False
     with_payload: bool = True
     with_vectors: bool = False
+    ef: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,17 @@ JsonFile = Annotated[
 ]
 Api = Annotated[
     str | None,
-    typer.Option("--api", help="Measure this gateway, not a throw-away stack of its own."),
+    typer.Option(
+        "--api", "--api-url", help="Measure this gateway, not a throw-away stack of its own."
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        help="Start a stack on this folder, such as one of `viewfinder simulate`; stopped after.",
+    ),
 ]
 
 
@@ -51,26 +61,73 @@ def ingest(
 
 
 def search(
-    pictures: Annotated[int, typer.Option(min=1, help="Fill the stack up to so many.")] = 1000,
+    pictures: Annotated[
+        int, typer.Option(min=1, help="Fill a throw-away stack up to so many.")
+    ] = 1000,
+    data_dir: DataDir = None,
     requests: Annotated[int, typer.Option("--requests", "-n", min=1, help="Searches.")] = 1000,
-    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1)] = 1,
-    repeat: Annotated[
-        bool, typer.Option(help="Ask the same 15 queries over and over: cached vectors.")
+    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, max=256)] = 1,
+    warm_up: Annotated[int, typer.Option(min=0, help="Searches before, not counted.")] = 50,
+    top_k: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    filter_: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            help="off; on: a category that 2 % of a simulated collection have; PERCENT: a range"
+            " that so many of it meet; or KEY=VALUE as `viewfinder search --filter` takes it.",
+        ),
+    ] = "off",
+    cache: Annotated[
+        bool, typer.Option(help="Ask the same 15 queries over and over, so that caches answer.")
     ] = False,
+    exact: Annotated[bool, typer.Option(help="Without the graph.")] = False,
+    target: Annotated[
+        str, typer.Option(help="Exit with 1 when missed: p95=20,p99=50 (milliseconds).")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds ask other texts.")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="Draw the latencies here (SVG).")] = None,
     json_file: JsonFile = None,
     api: Api = None,
 ) -> None:
-    """Measure how fast searches are answered through the gateway.
+    """Measure how fast searches are answered through the gateway, and where the time goes.
 
-    viewfinder bench search --pictures 1000 -n 1000 --json search.json
+    viewfinder bench search -n 1000 --json search.json --plot search.svg
+
+    viewfinder bench search --data-dir ./many --filter on --target p95=20,p99=50
     """
     from bench.figures import report
-    from bench.search import fill, measure_search
+    from bench.http_client import HttpTrouble
+    from bench.latency_plot import write_plot
+    from bench.search import SearchLoad, fill, measure_search
+    from bench.targets import missed, parse_targets
+    from viewfinder.cli.connection import ConnectionSettings
+    from viewfinder.settings import load_settings
 
-    with _gateway(api) as url:
-        if api is None:
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise fail(f"{plot}: plots are SVG, so the name ends in .svg", WRONG_ARGUMENT)
+    check_folders(plot, json_file)
+    try:
+        targets = parse_targets(target)
+        filters = _filters(filter_)
+    except ValueError as error:
+        raise fail(str(error), WRONG_ARGUMENT) from None
+    load = SearchLoad(requests, concurrency, warm_up, top_k, filters, cache, exact, seed)
+    with _gateway(api, data_dir) as url:
+        if api is None and data_dir is None:
             fill(url, pictures)
-        report("Search", measure_search(url, requests, concurrency, repeat=repeat), json_file)
+        try:
+            run = measure_search(url, load, load_settings(ConnectionSettings).api_key)
+        except HttpTrouble as trouble:
+            raise fail(str(trouble)) from None
+    figures = run.figures()
+    report("Search", figures, json_file)
+    if plot is not None:
+        title = f"{figures['requests']:,} searches among {figures['vectors']:,} vectors"
+        aims = {name: ms for name, ms in targets.items() if name.startswith("p")}
+        write_plot(plot, title, run.latencies_s, aims)
+    problems = missed(targets, figures)
+    if problems:
+        raise fail("\n".join(problems))
 
 
 def encode(
@@ -118,15 +175,39 @@ def encode(
         write_json(found.figures(), json_file)
 
 
+def check_folders(*files: Path | None) -> None:
+    """Before minutes of measuring: files can be written where they are wanted."""
+    for file in filter(None, files):
+        if not file.absolute().parent.is_dir():
+            raise fail(f"{file} cannot be written: its folder does not exist", WRONG_ARGUMENT)
+
+
+def _filters(text: str) -> dict[str, Any]:
+    from bench.synthetic import category_filter, share_filter
+    from viewfinder.cli.filters import parse_filters
+
+    if text == "off":
+        return {}
+    if text == "on":
+        return category_filter()
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        return parse_filters([text])
+    if not 0 < percent <= 100:
+        raise ValueError(f"--filter {text}: a share is above 0 and at most 100 percent")
+    return share_filter(percent)
+
+
 @contextmanager
-def _gateway(api: str | None) -> Iterator[str]:
+def _gateway(api: str | None, data_dir: Path | None = None) -> Iterator[str]:
     if api is not None:
         yield api
         return
     from bench.own_stack import own_stack
 
     try:
-        with own_stack() as url:
+        with own_stack(data_dir) as url:
             yield url
     except RuntimeError as error:
         raise fail(str(error)) from None

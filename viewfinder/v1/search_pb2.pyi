@@ -59,20 +59,22 @@ class DeletePointsResponse(_message.Message):
     def __init__(self, epoch: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters")
+    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "exact")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     SCORE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
     text: str
     pixels: _common_pb2.Pixels
     image_id: str
     top_k: int
     score_threshold: float
     filters: _struct_pb2.Struct
-    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    exact: bool
+    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exact: _Optional[bool] = ...) -> None: ...
 
 class Hit(_message.Message):
     __slots__ = ("id", "score", "payload")
@@ -85,25 +87,27 @@ class Hit(_message.Message):
     def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "epoch", "spec", "embed_ms", "index_ms")
+    __slots__ = ("hits", "epoch", "spec", "embed_ms", "index_ms", "service_ms")
     HITS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     EMBED_MS_FIELD_NUMBER: _ClassVar[int]
     INDEX_MS_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_MS_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     epoch: int
     spec: _common_pb2.EncoderSpec
     embed_ms: float
     index_ms: float
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., epoch: _Optional[int] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., embed_ms: _Optional[float] = ..., index_ms: _Optional[float] = ...) -> None: ...
+    service_ms: float
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., epoch: _Optional[int] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., embed_ms: _Optional[float] = ..., index_ms: _Optional[float] = ..., service_ms: _Optional[float] = ...) -> None: ...
 
 class GetCollectionRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("name", "vectors_count", "status", "indexed", "spec", "epoch", "others")
+    __slots__ = ("name", "vectors_count", "status", "indexed", "spec", "epoch", "others", "recall", "recall_samples")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VECTORS_COUNT_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +115,8 @@ class Collection(_message.Message):
     SPEC_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     OTHERS_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
+    RECALL_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     name: str
     vectors_count: int
     status: str
@@ -118,7 +124,9 @@ class Collection(_message.Message):
     spec: _common_pb2.EncoderSpec
     epoch: int
     others: _containers.RepeatedCompositeFieldContainer[Collection]
-    def __init__(self, name: _Optional[str] = ..., vectors_count: _Optional[int] = ..., status: _Optional[str] = ..., indexed: _Optional[bool] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., epoch: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ...) -> None: ...
+    recall: float
+    recall_samples: int
+    def __init__(self, name: _Optional[str] = ..., vectors_count: _Optional[int] = ..., status: _Optional[str] = ..., indexed: _Optional[bool] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., epoch: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., recall: _Optional[float] = ..., recall_samples: _Optional[int] = ...) -> None: ...
 
 class SwitchCollectionRequest(_message.Message):
     __slots__ = ("spec",)
