@@ -40,6 +40,20 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
+        self.recall = Gauge(
+            "viewfinder_search_recall_at_10",
+            "Share of the ten best that searches find, of those that were compared",
+            registry=self.registry,
+        )
+        self.recall.set(float("nan"))  # not 0: nothing was measured
+        self.recall_samples = Gauge(
+            "viewfinder_search_recall_samples",
+            "Searches that the recall is the mean of",
+            registry=self.registry,
+        )
+        self.vectors = Gauge(
+            "viewfinder_vectors", "Vectors in the collection", registry=self.registry
+        )
         self.files = Counter(
             "viewfinder_uploaded_files",
             "Files of uploads by what became of them",

@@ -57,7 +57,9 @@ def main() -> None:
     try:
         lock = FolderLock(settings.index_dir)
         options, build_above = settings.engine_options, settings.build_above
-        collections = open_collections(settings.index_dir, options, build_above)
+        collections = open_collections(
+            settings.index_dir, options, build_above, settings.recall_every_s
+        )
         asyncio.run(serve(settings, collections))
     except (IndexUnusable, ViewfinderError, RuntimeError) as error:
         print(f"search_service: {error}", file=sys.stderr)

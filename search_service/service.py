@@ -119,6 +119,8 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             indexed=state.info.indexed,
             spec=None if state.spec is None else spec_message(state.spec),
             epoch=state.epoch,
+            recall=state.recall.recall,
+            recall_samples=state.recall.samples,
         )
 
 

@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     )
     bench.command("ingest")(ingest)
     bench.command("search")(search)
+    bench.command("recall")(recall)
     bench.command("encode")(encode)
     app.add_typer(bench, name="bench")
 
@@ -128,6 +129,60 @@ def search(
     problems = missed(targets, figures)
     if problems:
         raise fail("\n".join(problems))
+
+
+def recall(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Empty: VIEWFINDER_DATA_DIR."),
+    ] = None,
+    queries: Annotated[int, typer.Option("--queries", "-n", min=1, help="Of each kind.")] = 200,
+    ef: Annotated[str, typer.Option(help="Candidates of a search, several with commas.")] = (
+        "64,128,256"
+    ),
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", help="As of `bench search`, repeatable; else off, on and 50."),
+    ] = None,
+    target: Annotated[
+        float, typer.Option(min=0, max=1, help="Exit with 1 when one is lower at QDRANT_HNSW_EF.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds ask other queries.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how much of the truth the graph finds: recall@10 against exact search.
+
+    Queries are texts, and vectors from the collection. Stop Viewfinder on the folder first: the
+    index is asked itself. The QDRANT_HNSW_EF of the settings is always among the efs.
+
+    viewfinder bench recall --data-dir ./many --ef 64,128,256 --target 0.98
+    """
+    from bench.encoders import EncoderProblem
+    from bench.figures import report
+    from bench.recall import NothingToMeasure, RecallPlan, measure_recall
+    from search_service.settings import SearchSettings
+    from search_service.vector_index import IndexUnusable
+    from viewfinder.settings import SharedSettings, load_settings
+
+    check_folders(json_file)
+    settings = load_settings(SearchSettings)
+    try:
+        efs = {int(one) for one in ef.split(",") if one.strip()} | {settings.hnsw_ef}
+        named = {name: _filters(name) for name in filters or ("off", "on", "50")}
+    except ValueError as error:
+        raise fail(f"--ef {ef}, --filter: {error}", WRONG_ARGUMENT) from None
+    if min(efs) < 1:
+        raise fail(f"--ef {ef}: at least 1", WRONG_ARGUMENT)
+    folder = data_dir or load_settings(SharedSettings).data_dir
+    plan = RecallPlan(queries, tuple(sorted(efs)), named, seed)
+    try:
+        run = measure_recall(folder.absolute(), plan, settings.engine_options)
+    except (NothingToMeasure, IndexUnusable, EncoderProblem) as problem:
+        raise fail(str(problem), WRONG_ARGUMENT) from None
+    report("Recall", run.figures(), json_file)
+    lowest = run.lowest(settings.hnsw_ef)
+    if lowest < target:
+        raise fail(f"recall is {lowest:.4f} at ef {settings.hnsw_ef}, the target {target}")
 
 
 def encode(
