@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     bench.command("ingest")(ingest)
     bench.command("search")(search)
     bench.command("recall")(recall)
+    bench.command("engines")(engines)
     bench.command("encode")(encode)
     app.add_typer(bench, name="bench")
 
@@ -183,6 +184,43 @@ def recall(
     lowest = run.lowest(settings.hnsw_ef)
     if lowest < target:
         raise fail(f"recall is {lowest:.4f} at ef {settings.hnsw_ef}, the target {target}")
+
+
+def engines(
+    count: Annotated[int, typer.Option(min=100, help="How many synthetic points.")] = 10_000,
+    dim: Annotated[int, typer.Option(help="Numbers of a vector: 384, or up to 4096.")] = 512,
+    kind: Annotated[Literal["clustered", "uniform"], typer.Option()] = "clustered",
+    queries: Annotated[int, typer.Option("--queries", "-n", min=1)] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Put other vector engines beside ours: same vectors, same queries, this machine.
+
+    Qdrant Edge, faiss HNSW, usearch, qdrant-client's local mode: pip install 'viewfinder[bench]'.
+    Those that are missing are named and left out.
+
+    viewfinder bench engines --count 100000 --json engines.json
+    """
+    from rich.console import Console
+
+    from bench.encoders import EncoderProblem
+    from bench.engine_table import show
+    from bench.engines import measure_peers
+    from bench.figures import write_json
+    from bench.synthetic import Recipe
+
+    check_folders(json_file)
+    waiting = Console(stderr=True)
+    try:
+        with waiting.status("...") as status:
+            run = measure_peers(Recipe(count, dim, kind, seed), queries, status.update)
+    except EncoderProblem as problem:
+        raise fail(str(problem), WRONG_ARGUMENT) from None
+    except RuntimeError as error:
+        raise fail(str(error)) from None
+    show(Console(highlight=False), run)
+    if json_file is not None:
+        write_json(run.figures(), json_file)
 
 
 def encode(
