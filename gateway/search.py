@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,14 +12,12 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from google.protobuf.struct_pb2 import Struct
 
 from gateway import examples
-from gateway.answers import answer
 from gateway.base64_picture import from_base64
 from gateway.forms import Field, FileBytes, FileStart, read_form
 from gateway.images import known_image
 from gateway.json_values import is_text, parse_object, to_struct
 from gateway.parts import Parts, PartsDep
 from gateway.records import search_hit
-from gateway.server_timing import server_timing
 from gateway.services import SEARCH_S
 from viewfinder import api_models as api
 from viewfinder.errors import FileTooLarge, ImageNotIndexed, InvalidRequest, ViewfinderError
@@ -26,8 +25,7 @@ from viewfinder.v1 import search_pb2
 
 router = APIRouter(tags=["search"])
 
-_MS = 1000.0
-_FORM_FIELDS = ("top_k", "score_threshold", "filters", "exact")
+_FORM_FIELDS = ("top_k", "score_threshold", "min_relevance", "filters", "exact")
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -46,10 +44,15 @@ async def search(
         text=_searchable(asked.query),
         top_k=asked.top_k,
         score_threshold=asked.score_threshold,
+        min_relevance=asked.min_relevance,
         filters=filters_struct(asked.filters),
         exact=asked.exact,
     )
-    return _answer(parts, request, await _search(parts, request), asked.query, start)
+
+    async def find() -> api.SearchResponse:
+        return _answer(parts, await _search(parts, request), asked.query)
+
+    return await parts.answering.answer(start, request, find)
 
 
 @router.post(
@@ -74,10 +77,18 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
     wanted = search_pb2.SearchRequest(
         top_k=options.top_k,
         score_threshold=options.score_threshold,
+        min_relevance=options.min_relevance,
         filters=filters_struct(options.filters),
         exact=options.exact,
     )
-    return _answer(parts, wanted, await _by_picture(parts, wanted, data, file_name), None, start)
+    digest = await asyncio.to_thread(hashlib.sha256, data)
+
+    async def find() -> api.SearchResponse:
+        by_picture = search_pb2.SearchRequest()
+        by_picture.CopyFrom(wanted)
+        return _answer(parts, await _by_picture(parts, by_picture, data, file_name), None)
+
+    return await parts.answering.answer(start, wanted, find, [digest.digest()])
 
 
 async def _by_picture(
@@ -111,55 +122,39 @@ async def similar(
     parts: PartsDep,
     top_k: Annotated[int, Query(ge=1, le=api.MAX_TOP_K)] = 10,
     score_threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
+    min_relevance: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
 ) -> Response:
     """Nearest pictures to this one, itself left out."""
     start = time.perf_counter()
     record = await known_image(parts, image_id)
     wanted = search_pb2.SearchRequest(
-        image_id=record.id, top_k=top_k, score_threshold=score_threshold
+        image_id=record.id,
+        top_k=top_k,
+        score_threshold=score_threshold,
+        min_relevance=min_relevance,
     )
-    try:
-        found = await _search(parts, wanted)
-    except ImageNotIndexed:
-        raise ImageNotIndexed(image_id=record.id, state=record.state) from None
-    return _answer(parts, wanted, found, None, start)
+
+    async def find() -> api.SearchResponse:
+        try:
+            return _answer(parts, await _search(parts, wanted), None)
+        except ImageNotIndexed:
+            raise ImageNotIndexed(image_id=record.id, state=record.state) from None
+
+    return await parts.answering.answer(start, wanted, find)
 
 
 async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
-    return await parts.services.search.Search(request, timeout=SEARCH_S)
+    async def call(asked: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
+        return await parts.services.search.Search(asked, timeout=SEARCH_S)
+
+    return await parts.answering.ask(call, request)
 
 
 def _answer(
-    parts: Parts,
-    request: search_pb2.SearchRequest,
-    found: search_pb2.SearchResponse,
-    query: str | None,
-    start: float,
-) -> Response:
+    parts: Parts, found: search_pb2.SearchResponse, query: str | None
+) -> api.SearchResponse:
     hits = [search_hit(hit, parts.urls) for hit in found.hits]
-    latency_ms = (time.perf_counter() - start) * _MS
-    latencies, hops = parts.latencies, parts.metrics.hops
-    latencies.total.add(latency_ms)
-    latencies.search.add(found.index_ms)
-    hops.labels("total").observe(latency_ms / _MS)
-    hops.labels("index").observe(found.index_ms / _MS)
-    if query is not None or request.WhichOneof("query") == "pixels":
-        latencies.embedding.add(found.embed_ms)
-        hops.labels("embedding").observe(found.embed_ms / _MS)
-    response = answer(
-        api.SearchResponse(
-            query=query, results=hits, total=len(hits), latency_ms=round(latency_ms, 3)
-        )
-    )
-    response.headers["Server-Timing"] = server_timing(
-        {
-            "gateway": (time.perf_counter() - start) * _MS,
-            "service": found.service_ms,
-            "embedding": found.embed_ms,
-            "index": found.index_ms,
-        }
-    )
-    return response
+    return api.SearchResponse(query=query, results=hits, total=len(hits), latency_ms=0)
 
 
 async def _read_form(request: Request, parts: Parts) -> tuple[bytes, str, api.SearchOptions]:

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import numpy as np
 
-from search_service.encoder_binding import EncoderBinding, EncoderSpec
-from search_service.epoch import Epoch
+from search_service.encoder_binding import Binding, EncoderSpec
+from search_service.epoch import Counter
 from search_service.filters import Condition
 from search_service.recall import RecallGauge, RecallState
 from search_service.vector_index import (
@@ -45,8 +45,8 @@ class Collection:
     def __init__(
         self,
         index: VectorIndex,
-        binding: EncoderBinding,
-        epoch: Epoch,
+        binding: Binding,
+        epoch: Counter,
         recall_every_s: float = 0,
     ) -> None:
         self._index = index
@@ -125,6 +125,11 @@ class Collection:
         info = await self._index.info()
         measured = self._gauge.state(indexed=info.indexed)
         return CollectionState(info, self._binding.spec, self._epoch.value, measured)
+
+    @property
+    def epoch(self) -> int:
+        """What is read from now on is at least as new as this."""
+        return self._epoch.value
 
     @property
     def spec(self) -> EncoderSpec | None:

@@ -14,7 +14,11 @@ from search_service.filters import (
     AnyMoment,
     AnyOf,
     Condition,
+    Exists,
+    FieldCondition,
+    InBox,
     Nearby,
+    Not,
     NumberRange,
     TimeRange,
 )
@@ -31,6 +35,8 @@ def edge_filter(conditions: Sequence[Condition], without: frozenset[UUID] = froz
 
 
 def _one(condition: Condition) -> Any:
+    if isinstance(condition, Not):
+        return edge.Filter(must_not=[_one(condition.condition)])
     alternatives = [
         field for path in _paths(condition.key) for field in _field_conditions(path, condition)
     ]
@@ -49,7 +55,7 @@ def _paths(key: str) -> list[str]:
     return [whole, ".".join(["metadata", *(f'"{part}"' for part in parts)])]
 
 
-def _field_conditions(path: str, condition: Condition) -> list[Any]:
+def _field_conditions(path: str, condition: FieldCondition) -> list[Any]:
     """Field conditions of which one must hold."""
     match condition:
         case AnyOf(values=values):
@@ -64,6 +70,17 @@ def _field_conditions(path: str, condition: Condition) -> list[Any]:
         case Nearby(latitude=latitude, longitude=longitude, radius_m=radius_m):
             circle = edge.GeoRadius(edge.GeoPoint(lon=longitude, lat=latitude), radius_m)
             return [edge.FieldCondition(key=path, geo_radius=circle)]
+        case InBox():
+            boxes = [_box(half) for half in condition.halves()]
+            return [edge.FieldCondition(key=path, geo_bounding_box=box) for box in boxes]
+        case Exists():
+            return [edge.Filter(must_not=[edge.IsEmptyCondition(path)])]
+
+
+def _box(box: InBox) -> Any:
+    return edge.GeoBoundingBox(
+        edge.GeoPoint(lon=box.left, lat=box.top), edge.GeoPoint(lon=box.right, lat=box.bottom)
+    )
 
 
 def _times(path: str, **bounds: str | None) -> Any:

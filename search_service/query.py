@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
-from uuid import UUID
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_service.collection_set import CollectionSet
+from search_service.collection import Collection
+from search_service.collections import Collections
+from search_service.composition import QueryVector, compose, images_in
+from search_service.conditions import Condition
 from search_service.encoder_binding import EncoderSpec
+from search_service.facets import Facet, check_facets, count_facets
 from search_service.filters import parse_filters
+from search_service.folding import Found
+from search_service.page_search import Page, find_page
+from search_service.paging import (
+    Cursor,
+    VectorMemory,
+    check_encoder,
+    decode,
+    encoder_tag,
+    question_of,
+)
+from search_service.relevance import CalibrationSource, Relevance, fitting, score_cut
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
-from viewfinder.errors import ImageNotFound, ImageNotIndexed, InvalidRequest
+from search_service.wanted import ByPicture, ByText, Wanted, check
+from viewfinder.calibration import RelevanceCurve
 
-MAX_TOP_K = 100
 
-
-class QueryEncoder(Protocol):
+class QueryEncoder(CalibrationSource, Protocol):
     """Makes query vectors [dim], with the spec of the encoder that made them."""
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
@@ -29,6 +41,9 @@ class QueryEncoder(Protocol):
 
         Raises ServiceUnavailable when the encoder is away, InvalidRequest for a bad text.
         """
+
+    async def embed_texts(self, texts: Sequence[str], encoder: str) -> tuple[Vector, EncoderSpec]:
+        """Vectors [n, dim] of n texts, in one call."""
 
     async def embed_picture(
         self, pixels: NDArray[np.uint8], encoder: str
@@ -40,102 +55,104 @@ class QueryEncoder(Protocol):
 
 
 @dataclass(frozen=True)
-class ByText:
-    """Pictures that fit these words."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class ByPicture:
-    """Pictures that look like this one; uint8 [height, width, 3]."""
-
-    pixels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class BySimilar:
-    """Pictures that look like this one of the index, itself left out."""
-
-    image_id: str
-
-
-Query: TypeAlias = ByText | ByPicture | BySimilar
-
-
-@dataclass(frozen=True)
 class Answer:
-    """Hits, best first, and what they cost."""
+    """Hits, best first, and what they cost. `curve` makes probabilities of their cosines."""
 
-    hits: list[ScoredPoint]
+    hits: list[Found]
     epoch: int
     spec: EncoderSpec | None
     embed_ms: float
     index_ms: float
+    compose_ms: float = 0.0
+    next_cursor: str = ""
+    facets: tuple[Facet, ...] = ()
+    curve: RelevanceCurve | None = None
 
 
 class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
+    def __init__(self, collections: Collections, encoder: QueryEncoder) -> None:
         self._collections = collections
         self._encoder = encoder
+        self._vectors = VectorMemory()
+        self._relevance = Relevance(encoder)
 
-    async def search(
-        self,
-        query: Query,
-        top_k: int,
-        score_threshold: float,
-        filters: Mapping[str, object],
-        *,
-        exact: bool = False,
-    ) -> Answer:
-        """The `top_k` nearest; a `score_threshold` of 0 leaves nothing out.
-
-        `exact`: compared with every vector that the filters leave, without graph.
+    async def search(self, wanted: Wanted) -> Answer:
+        """The `top_k` nearest; a `score_threshold` or `min_relevance` of 0 leaves nothing out.
 
         Raises:
+            NotCalibrated: a `min_relevance`, and the encoder has no calibration.
             InvalidRequest, UnknownFilterKey: a value that is not allowed.
             ImageNotFound, ImageNotIndexed: the picture to compare with has no vector.
             ServiceUnavailable: the encoder is away. EncoderMismatch: it is not the index's.
         """
-        if not 1 <= top_k <= MAX_TOP_K:
-            raise InvalidRequest("top_k", str(top_k), f"1..{MAX_TOP_K}")
-        if not (math.isfinite(score_threshold) and 0 <= score_threshold <= 1):
-            raise InvalidRequest("score_threshold", str(score_threshold), "0..1")
-        conditions = parse_filters(filters)
-        threshold = score_threshold or None
+        check(wanted)
+        check_facets(wanted.facets)
+        conditions = parse_filters(wanted.filters)
         collection = self._collections.active  # the same all through, also when it is switched
-        if isinstance(query, BySimilar):
-            image_id = _image_id(query.image_id)
-            started = time.perf_counter()
-            records = await collection.retrieve([image_id])
-            if not records or collection.spec is None:
-                raise ImageNotIndexed(image_id=query.image_id, state="not in the index")
-            spec, itself = collection.spec, frozenset({image_id})
-            wanted = IndexQuery(
-                records[0].vector, top_k, conditions, itself, threshold, exact=exact
-            )
-            hits, epoch = await collection.search(spec, wanted)
-            return Answer(hits, epoch, spec, 0.0, _ms_since(started))
+        cursor = None
+        if wanted.cursor:
+            cursor = decode(wanted.cursor, question_of(wanted, conditions))
+        started = time.perf_counter()
+        looked_for = await self._vector(wanted, collection, cursor)
+        vector_ms = _ms_since(started)
+        if cursor is not None:
+            check_encoder(cursor, looked_for.spec)
+        started = time.perf_counter()
+        least = wanted.min_relevance
+        curve = await self._relevance.curve(
+            looked_for.spec, looked_for.vector, wanted.kind, is_needed=least > 0
+        )
+        query = IndexQuery(
+            looked_for.vector,
+            wanted.top_k,
+            conditions,
+            without=images_in(wanted),
+            score_threshold=score_cut(curve, wanted.score_threshold, least),
+            exact=wanted.exact,
+        )
+        epoch = collection.epoch
+
+        async def find(asked: IndexQuery) -> list[ScoredPoint]:
+            hits, _ = await collection.search(looked_for.spec, asked)
+            return fitting(hits, curve, least)
+
+        page = await find_page(wanted, query, cursor, find, collection.retrieve)
+        facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
+        return Answer(
+            page.hits,
+            epoch,
+            looked_for.spec,
+            embed_ms=vector_ms if isinstance(wanted.query, ByText | ByPicture) else 0.0,
+            index_ms=_ms_since(started),
+            compose_ms=vector_ms if wanted.also else 0.0,
+            next_cursor=self._next_cursor(page, wanted, conditions, looked_for),
+            facets=tuple(facets),
+            curve=curve,
+        )
+
+    async def _vector(
+        self, wanted: Wanted, collection: Collection, cursor: Cursor | None
+    ) -> QueryVector:
+        if cursor is not None:
+            known = self._vectors.find(cursor.question, collection.spec)
+            if known is not None:
+                return known
+        if wanted.also or not isinstance(wanted.query, ByText):
+            return await compose(wanted, self._encoder, collection)
         name = collection.spec.name if collection.spec is not None else ""
-        started = time.perf_counter()
-        if isinstance(query, ByText):
-            vector, spec = await self._encoder.embed_text(query.text, name)
-        else:
-            vector, spec = await self._encoder.embed_picture(query.pixels, name)
-        embed_ms = _ms_since(started)
-        started = time.perf_counter()
-        wanted = IndexQuery(vector, top_k, conditions, score_threshold=threshold, exact=exact)
-        hits, epoch = await collection.search(spec, wanted)
-        return Answer(hits, epoch, spec, embed_ms, _ms_since(started))
+        return QueryVector(*await self._encoder.embed_text(wanted.query.text, name))
 
-
-def _image_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ImageNotFound(image_id=text[:100]) from None
+    def _next_cursor(
+        self, page: Page, wanted: Wanted, conditions: tuple[Condition, ...], vector: QueryVector
+    ) -> str:
+        if page.last is None:
+            return ""
+        question = question_of(wanted, conditions)
+        self._vectors.keep(question, vector)
+        tag = encoder_tag(vector.spec)
+        return Cursor(question, tag, page.seen, page.last, page.floor, page.shown).encode()
 
 
 def _ms_since(started: float) -> float:

@@ -5,20 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
-
 from search_service.collection import CollectionState
-from search_service.collection_set import CollectionSet
-from search_service.query import ByPicture, BySimilar, ByText, Query, Searcher
-from search_service.wire import (
-    plain,
-    point_of,
-    spec_message,
-    spec_of,
-    struct_of,
-    uuid_of,
-    vectors_of,
-)
+from search_service.collections import Collections
+from search_service.query import Searcher
+from search_service.search_wire import facet_message, hit_message, wanted_of
+from search_service.wire import point_of, spec_message, spec_of, uuid_of, vectors_of
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2, search_pb2_grpc
 
@@ -29,7 +20,7 @@ MAX_POINTS = 1024
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     """Serves the collections."""
 
-    def __init__(self, collections: CollectionSet, searcher: Searcher, name: str) -> None:
+    def __init__(self, collections: Collections, searcher: Searcher, name: str) -> None:
         self._collections = collections
         self._searcher = searcher
         self._name = name
@@ -68,22 +59,16 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.SearchResponse:
         """Answers one query."""
         began = time.perf_counter()
-        answer = await self._searcher.search(
-            _query_of(request),
-            request.top_k,
-            request.score_threshold,
-            plain(request.filters, "filters"),
-            exact=request.exact,
-        )
+        answer = await self._searcher.search(wanted_of(request))
         response = search_pb2.SearchResponse(
-            hits=[
-                search_pb2.Hit(id=str(hit.id), score=hit.score, payload=struct_of(hit.payload))
-                for hit in answer.hits
-            ],
+            hits=[hit_message(hit, answer.curve) for hit in answer.hits],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,
             index_ms=answer.index_ms,
+            compose_ms=answer.compose_ms,
+            next_cursor=answer.next_cursor,
+            facets=[facet_message(facet) for facet in answer.facets],
         )
         response.service_ms = (time.perf_counter() - began) * 1000
         return response
@@ -122,26 +107,6 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             recall=state.recall.recall,
             recall_samples=state.recall.samples,
         )
-
-
-def _query_of(request: search_pb2.SearchRequest) -> Query:
-    kind = request.WhichOneof("query")
-    if kind == "text":
-        return ByText(request.text)
-    if kind == "image_id":
-        return BySimilar(request.image_id)
-    if kind == "pixels":
-        pixels = request.pixels
-        if pixels.count != 1 or pixels.height * pixels.width * 3 != len(pixels.data):
-            raise InvalidRequest(
-                "pixels",
-                f"{len(pixels.data)} bytes for {pixels.count} pictures",
-                "one picture, height x width x 3 bytes",
-            )
-        return ByPicture(
-            np.frombuffer(pixels.data, dtype=np.uint8).reshape(pixels.height, pixels.width, 3)
-        )
-    raise InvalidRequest("query", "missing", "text, pixels or image_id")
 
 
 def _check_count(count: int) -> None:

@@ -86,7 +86,7 @@ class IndexRecord:
 class FacetCount:
     """How many points have this value."""
 
-    value: str | int | bool
+    value: str | int | float | bool
     count: int
 
 

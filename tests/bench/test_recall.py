@@ -15,7 +15,7 @@ from search_service.vector_index import IndexUnusable
 from tests.bench.fake_encoder import WordEncoder
 
 DIM = 16
-OPTIONS = EngineOptions(full_scan_kb=10, min_free_bytes=0)
+OPTIONS = EngineOptions(scan_points=10, min_free_bytes=0)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from search_service.service import FULL_NAME, SearchAdapter
 from search_service.vector_index import Vector
 from tests.search_service.points import BUILD_ABOVE, DIM, FREE, SPEC, picture_vector, word_vector
 from viewfinder import rpc
+from viewfinder.calibration import Calibration
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import search_pb2_grpc
 
@@ -31,11 +32,19 @@ class FakeEncoder:
     def __init__(self) -> None:
         self.encoder_spec = SPEC
         self.error: Exception | None = None
+        self.known_calibration: Calibration | None = None
+        self.text_calls: list[list[str]] = []
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:
             raise self.error
         return word_vector(text), self.encoder_spec
+
+    async def embed_texts(self, texts: Sequence[str], encoder: str) -> tuple[Vector, EncoderSpec]:
+        if self.error is not None:
+            raise self.error
+        self.text_calls.append(list(texts))
+        return np.stack([word_vector(text) for text in texts]), self.encoder_spec
 
     async def embed_picture(
         self, pixels: NDArray[np.uint8], encoder: str
@@ -44,6 +53,11 @@ class FakeEncoder:
 
     async def spec(self) -> EncoderSpec:
         return self.encoder_spec
+
+    async def calibration(self, spec: EncoderSpec) -> Calibration | None:
+        if self.error is not None:
+            raise self.error
+        return self.known_calibration
 
 
 @pytest.fixture

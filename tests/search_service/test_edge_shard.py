@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -24,36 +23,11 @@ from search_service.vector_index import (
     SparseVector,
     Vector,
 )
+from tests.search_service.filter_cases import FILTERS, PAYLOADS
 from tests.search_service.points import DIM, FREE, ids_of, point, some_points, unit
 from viewfinder.errors import StorageFull
 
 QUERY = unit(np.random.default_rng(99).standard_normal(DIM))
-
-PAYLOADS: list[dict[str, Any]] = [
-    {
-        "tags": ["cat", "pet"],
-        "category": "cat",
-        "width": 640,
-        "taken_at": "2026-05-01T10:00:00Z",
-        "location": {"lat": 48.4, "lon": 10.0},
-        "metadata": {"album": "spring", "stars": 5, "price": 1.5, "public": True},
-    },
-    {
-        "tags": ["dog"],
-        "category": "dog",
-        "width": 1024,
-        "taken_at": "2026-06-01T10:00:00+02:00",
-        "location": {"lat": 52.5, "lon": 13.4},
-        "metadata": {"album": "summer", "stars": 3, "public": False, "a.b": "dotted"},
-    },
-    {
-        "tags": ["cat", "dog"],
-        "category": "both",
-        "width": 2048,
-        "metadata": {"album": ["spring", "summer"], "my key": "1", "a": {"b": "nested"}},
-    },
-    {},
-]
 
 
 def find(
@@ -80,43 +54,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeShard]:
     index.close()
 
 
-@pytest.mark.parametrize(
-    ("filters", "found"),
-    [
-        ({}, {1, 2, 3, 4}),
-        ({"tags": "cat"}, {1, 3}),
-        ({"tags": ["dog", "pet"]}, {1, 2, 3}),
-        ({"tags": "bird"}, set()),
-        ({"category": "dog"}, {2}),
-        ({"tags": "cat", "category": "both"}, {3}),
-        ({"width": 640}, {1}),
-        ({"width": [640, 2048]}, {1, 3}),
-        ({"width": {"gte": 1024}}, {2, 3}),
-        ({"width": {"gt": 1024}}, {3}),
-        ({"width": {"lt": 1024}}, {1}),
-        ({"width": {"gt": 640, "lte": 1024}}, {2}),
-        ({"taken_at": {"gte": "2026-05-15"}}, {2}),
-        ({"taken_at": "2026-06-01T08:00:00Z"}, {2}),
-        ({"taken_at": ["2026-05-01T10:00:00Z", "2026-06-01T08:00:00Z"]}, {1, 2}),
-        ({"location": {"lat": 48.4, "lon": 10.01, "radius_m": 5000}}, {1}),
-        ({"metadata.album": "spring"}, {1, 3}),
-        ({"metadata.album": ["summer"]}, {2, 3}),
-        ({"metadata.stars": 5}, {1}),
-        ({"metadata.stars": 5.0}, {1}),
-        ({"metadata.stars": "5"}, set()),
-        ({"metadata.price": 1.5}, {1}),
-        ({"metadata.stars": {"gte": 3, "lt": 5}}, {2}),
-        ({"metadata.public": True}, {1}),
-        ({"metadata.public": False}, {2}),
-        ({"metadata.public": [True, False]}, {1, 2}),
-        ({"metadata.public": 1}, set()),
-        ({"metadata.stars": [3, "x", True]}, {2}),
-        ({"metadata.my key": "1"}, {3}),
-        ({"metadata.a.b": "dotted"}, {2}),
-        ({"metadata.a.b": ["dotted", "nested"]}, {2, 3}),
-        ({"metadata.nothing": "x"}, set()),
-    ],
-)
+@pytest.mark.parametrize(("filters", "found"), FILTERS)
 def test_filters_choose_the_pictures_they_name(
     pictures: EdgeShard, filters: dict[str, object], found: set[int]
 ) -> None:

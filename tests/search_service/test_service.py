@@ -11,7 +11,8 @@ import pytest
 
 from search_service.wire import spec_message
 from tests.search_service.conftest import FakeEncoder
-from tests.search_service.points import DIM, SPEC, picture_vector, some_points, word_vector
+from tests.search_service.points import SPEC, picture_vector, some_points, word_vector
+from tests.search_service.requests import upsert_of
 from viewfinder.errors import (
     ImageNotFound,
     ImageNotIndexed,
@@ -27,21 +28,6 @@ PAYLOAD: dict[str, Any] = {
     "width": 640,
     "metadata": {"stars": 5, "price": 1.5, "ok": True, "none": None, "deep": {"x": [1, 2]}},
 }
-
-
-def upsert_of(
-    vectors: Any, payload: dict[str, Any] | None = None, ids: list[str] | None = None
-) -> search_pb2.UpsertRequest:
-    names = ids or [str(UUID(int=number)) for number in range(1, len(vectors) + 1)]
-    points = [search_pb2.Point(id=name) for name in names]
-    for point in points:
-        point.payload.update(payload or {})
-    data = np.asarray(vectors, dtype="<f4").tobytes()
-    return search_pb2.UpsertRequest(
-        spec=spec_message(SPEC),
-        points=points,
-        vectors=common_pb2.Vectors(data=data, count=len(vectors), dim=DIM),
-    )
 
 
 async def test_what_was_upserted_is_found_by_text_with_its_payload(stub: Any) -> None:

@@ -160,13 +160,12 @@ def recall(
     """
     from bench.encoders import EncoderProblem
     from bench.figures import report
+    from bench.index_settings import IndexUnusable, index_settings
     from bench.recall import NothingToMeasure, RecallPlan, measure_recall
-    from search_service.settings import SearchSettings
-    from search_service.vector_index import IndexUnusable
     from viewfinder.settings import SharedSettings, load_settings
 
     check_folders(json_file)
-    settings = load_settings(SearchSettings)
+    settings = index_settings()
     try:
         efs = {int(one) for one in ef.split(",") if one.strip()} | {settings.hnsw_ef}
         named = {name: _filters(name) for name in filters or ("off", "on", "50")}

@@ -59,13 +59,21 @@ class DeletePointsResponse(_message.Message):
     def __init__(self, epoch: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "exact")
+    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "min_relevance", "facets", "group_by", "collapse", "cursor", "sort", "exact")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     SCORE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
+    ALSO_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MIN_RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    FACETS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    COLLAPSE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    SORT_FIELD_NUMBER: _ClassVar[int]
     EXACT_FIELD_NUMBER: _ClassVar[int]
     text: str
     pixels: _common_pb2.Pixels
@@ -73,34 +81,96 @@ class SearchRequest(_message.Message):
     top_k: int
     score_threshold: float
     filters: _struct_pb2.Struct
+    also: _containers.RepeatedCompositeFieldContainer[Example]
+    weight: float
+    min_relevance: float
+    facets: _containers.RepeatedScalarFieldContainer[str]
+    group_by: str
+    collapse: float
+    cursor: str
+    sort: str
     exact: bool
-    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exact: _Optional[bool] = ...) -> None: ...
+    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., min_relevance: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ..., exact: _Optional[bool] = ...) -> None: ...
+
+class Example(_message.Message):
+    __slots__ = ("text", "image_id", "weight")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    image_id: str
+    weight: float
+    def __init__(self, text: _Optional[str] = ..., image_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "payload")
+    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    SAME_IDS_FIELD_NUMBER: _ClassVar[int]
+    PAGES_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     payload: _struct_pb2.Struct
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    relevance: float
+    same_ids: _containers.RepeatedScalarFieldContainer[str]
+    pages: _containers.RepeatedCompositeFieldContainer[GroupPage]
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ...) -> None: ...
+
+class GroupPage(_message.Message):
+    __slots__ = ("id", "score", "page")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    score: float
+    page: int
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., page: _Optional[int] = ...) -> None: ...
+
+class Facet(_message.Message):
+    __slots__ = ("key", "values", "among")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    AMONG_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    values: _containers.RepeatedCompositeFieldContainer[FacetValue]
+    among: int
+    def __init__(self, key: _Optional[str] = ..., values: _Optional[_Iterable[_Union[FacetValue, _Mapping]]] = ..., among: _Optional[int] = ...) -> None: ...
+
+class FacetValue(_message.Message):
+    __slots__ = ("text", "number", "flag", "count")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FLAG_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    number: float
+    flag: bool
+    count: int
+    def __init__(self, text: _Optional[str] = ..., number: _Optional[float] = ..., flag: _Optional[bool] = ..., count: _Optional[int] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "epoch", "spec", "embed_ms", "index_ms", "service_ms")
+    __slots__ = ("hits", "epoch", "spec", "embed_ms", "index_ms", "next_cursor", "facets", "compose_ms", "service_ms")
     HITS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     EMBED_MS_FIELD_NUMBER: _ClassVar[int]
     INDEX_MS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    FACETS_FIELD_NUMBER: _ClassVar[int]
+    COMPOSE_MS_FIELD_NUMBER: _ClassVar[int]
     SERVICE_MS_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     epoch: int
     spec: _common_pb2.EncoderSpec
     embed_ms: float
     index_ms: float
+    next_cursor: str
+    facets: _containers.RepeatedCompositeFieldContainer[Facet]
+    compose_ms: float
     service_ms: float
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., epoch: _Optional[int] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., embed_ms: _Optional[float] = ..., index_ms: _Optional[float] = ..., service_ms: _Optional[float] = ...) -> None: ...
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., epoch: _Optional[int] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., embed_ms: _Optional[float] = ..., index_ms: _Optional[float] = ..., next_cursor: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., compose_ms: _Optional[float] = ..., service_ms: _Optional[float] = ...) -> None: ...
 
 class GetCollectionRequest(_message.Message):
     __slots__ = ()

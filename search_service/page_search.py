@@ -1,0 +1,184 @@
+"""One page of hits: asks the index for enough, orders, folds, and says where the next begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from search_service.conditions import AnyOf
+from search_service.folding import Found, document_of, folding_of, page_of
+from search_service.ordering import CANDIDATES, by_score, place_by
+from search_service.paging import MAX_DEPTH, MAX_FOLDED, Cursor, Place, tag_of
+from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint
+from search_service.wanted import Wanted
+
+Find = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
+Retrieve = Callable[[Sequence[UUID]], Awaitable[list[IndexRecord]]]
+
+_FOLD_FACTOR = 4
+_MOST_FETCHED = 2 * MAX_DEPTH
+_MOST_FOLDED_FETCHED = 5 * MAX_FOLDED
+_PAYLOAD_WITHIN = 256
+_MOST_PAGES = 500
+_HAIR = 1e-6  # scores are 32-bit numbers
+
+
+@dataclass(frozen=True)
+class Page:
+    """`last` and what follows are for the cursor; None: this is the last page."""
+
+    hits: list[Found]
+    last: Place | None = None
+    seen: int = 0
+    floor: float = -math.inf
+    shown: tuple[bytes, ...] = ()
+
+
+async def find_page(
+    wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find, retrieve: Retrieve
+) -> Page:
+    """The `wanted.top_k` hits after the cursor. `query` says what to look for, not how many."""
+    if wanted.sort == "relevance":
+        page = await _by_relevance(wanted, query, cursor, find)
+    else:
+        page = await _by_time(wanted, query, cursor, find)
+    if wanted.group_by:
+        await _add_pages(page.hits, query, find)
+    elif page.hits and not page.hits[0].point.payload:
+        await _add_payloads(page.hits, retrieve)
+    return page
+
+
+async def _by_relevance(
+    wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find
+) -> Page:
+    folds = wanted.folds
+    most = _MOST_FOLDED_FETCHED if folds else _MOST_FETCHED
+    seen = cursor.seen if cursor is not None else 0
+    # One more than wanted tells whether there is a next page.
+    limit = seen + (wanted.top_k * _FOLD_FACTOR if folds else wanted.top_k) + 1
+    while True:
+        limit = min(limit, most)
+        asked = replace(
+            query,
+            limit=limit,
+            with_payload=bool(wanted.group_by) or limit <= _PAYLOAD_WITHIN,
+            with_vectors=wanted.collapse > 0,
+        )
+        hits = await find(asked)
+        hits.sort(key=by_score)
+        complete = len(hits) < limit or limit == most
+        if not complete:
+            hits = _without_torn_tie(hits)
+        page, enough = _cut(wanted, hits, [by_score(hit) for hit in hits], cursor)
+        if enough or complete:
+            return page
+        limit *= 2
+
+
+def _without_torn_tie(hits: list[ScoredPoint]) -> list[ScoredPoint]:
+    """Of the hits that score as the last one does, others may not have been fetched."""
+    last = hits[-1].score
+    whole = len(hits)
+    while whole and hits[whole - 1].score == last:
+        whole -= 1
+    return hits[:whole] if whole < len(hits) - 1 else hits
+
+
+async def _by_time(wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find) -> Page:
+    limit, threshold = CANDIDATES, query.score_threshold
+    if cursor is not None and cursor.floor > -math.inf:
+        # The candidates of the first page, whatever was uploaded since.
+        limit, threshold = 2 * CANDIDATES, max(threshold or -1.0, cursor.floor - _HAIR)
+    asked = replace(query, limit=limit, score_threshold=threshold, with_vectors=wanted.collapse > 0)
+    hits = await find(asked)
+    floor = cursor.floor if cursor is not None else -math.inf
+    if cursor is None and len(hits) == limit:
+        floor = min(hit.score for hit in hits)
+    place_of = place_by(wanted.sort)
+    placed = sorted(((place_of(hit), hit) for hit in hits), key=lambda pair: pair[0])
+    page, _ = _cut(wanted, [hit for _, hit in placed], [place for place, _ in placed], cursor)
+    return replace(page, floor=floor)
+
+
+def _cut(
+    wanted: Wanted, hits: Sequence[ScoredPoint], places: Sequence[Place], cursor: Cursor | None
+) -> tuple[Page, bool]:
+    """The page out of all hits in their order, and whether it is known to be followed by more."""
+    folding = folding_of(wanted)
+    if folding is None:
+        return _cut_plain(wanted, hits, places, cursor)
+    after = cursor.place if cursor is not None else None
+    known = frozenset(cursor.shown) if cursor is not None else frozenset()
+    found: list[Found] = []
+    last, seen, more = after, 0, False
+    for position, (hit, place) in enumerate(zip(hits, places, strict=True), start=1):
+        if after is not None and place <= after:
+            if tag_of(hit) in known:
+                folding.add(Found(hit))
+            continue
+        owner = folding.owner_of(hit)
+        if owner is not None:
+            _fold(owner, hit)
+        elif len(found) < wanted.top_k:
+            one = Found(hit)
+            folding.add(one)
+            found.append(one)
+            last, seen = place, position
+        else:
+            more = True
+    shown = (cursor.shown if cursor is not None else ()) + tuple(tag_of(one.point) for one in found)
+    if not more or len(shown) >= MAX_FOLDED:
+        return Page(found), False
+    return Page(found, last, seen, shown=shown), more
+
+
+def _fold(owner: Found, hit: ScoredPoint) -> None:
+    document = document_of(hit)
+    if document and document == document_of(owner.point):
+        return  # told among its pages
+    owner.same_ids = (*owner.same_ids, hit.id)
+
+
+def _cut_plain(
+    wanted: Wanted, hits: Sequence[ScoredPoint], places: Sequence[Place], cursor: Cursor | None
+) -> tuple[Page, bool]:
+    start = 0
+    if cursor is not None:
+        while start < len(places) and places[start] <= cursor.place:
+            start += 1
+    end = start + wanted.top_k
+    found = [Found(hit) for hit in hits[start:end]]
+    if len(hits) <= end or end >= MAX_DEPTH:
+        return Page(found), False
+    return Page(found, places[end - 1], end), True
+
+
+async def _add_pages(hits: Sequence[Found], query: IndexQuery, find: Find) -> None:
+    """The other pages of these documents, best first, from one more search."""
+    of_document = {document_of(one.point): one for one in hits}
+    of_document.pop("", None)
+    if not of_document:
+        return
+    condition = AnyOf("document", tuple(of_document))
+    asked = replace(
+        query, limit=_MOST_PAGES, conditions=(*query.conditions, condition), with_vectors=False
+    )
+    for page in sorted(await find(asked), key=by_score):
+        owner = of_document.get(document_of(page))
+        if owner is not None and page.id != owner.point.id:
+            owner.pages = (*owner.pages, page_of(page))
+
+
+async def _add_payloads(hits: list[Found], retrieve: Retrieve) -> None:
+    """Deep pages are found without payloads. What was deleted meanwhile is left out."""
+    payloads = {
+        record.id: record.payload for record in await retrieve([one.point.id for one in hits])
+    }
+    hits[:] = [
+        replace(one, point=replace(one.point, payload=payloads[one.point.id]))
+        for one in hits
+        if one.point.id in payloads
+    ]

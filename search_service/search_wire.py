@@ -1,0 +1,97 @@
+"""A search and its answer as protobuf, and as this service's own types."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from search_service.facets import Facet
+from search_service.folding import Found
+from search_service.vector_index import FacetCount
+from search_service.wanted import ByPicture, BySimilar, ByText, Example, Query, Sort, Wanted
+from search_service.wire import plain, struct_of
+from viewfinder.calibration import RelevanceCurve
+from viewfinder.errors import InvalidRequest
+from viewfinder.v1 import search_pb2
+
+
+def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
+    """Raises InvalidRequest when there is no query, or a part that says nothing."""
+    return Wanted(
+        query=_query_of(request),
+        top_k=request.top_k,
+        score_threshold=request.score_threshold,
+        min_relevance=request.min_relevance,
+        filters=plain(request.filters, "filters"),
+        weight=request.weight or 1.0,
+        also=tuple(
+            _example_of(example, f"examples[{number}]")
+            for number, example in enumerate(request.also)
+        ),
+        facets=tuple(request.facets),
+        group_by=request.group_by,
+        collapse=request.collapse,
+        cursor=request.cursor,
+        sort=cast(Sort, request.sort or "relevance"),  # checked with the rest
+        exact=request.exact,
+    )
+
+
+def _query_of(request: search_pb2.SearchRequest) -> Query:
+    kind = request.WhichOneof("query")
+    if kind == "text":
+        return ByText(request.text)
+    if kind == "image_id":
+        return BySimilar(request.image_id)
+    if kind == "pixels":
+        pixels = request.pixels
+        if pixels.count != 1 or pixels.height * pixels.width * 3 != len(pixels.data):
+            raise InvalidRequest(
+                "pixels",
+                f"{len(pixels.data)} bytes for {pixels.count} pictures",
+                "one picture, height x width x 3 bytes",
+            )
+        return ByPicture(
+            np.frombuffer(pixels.data, dtype=np.uint8).reshape(pixels.height, pixels.width, 3)
+        )
+    raise InvalidRequest("query", "missing", "text, pixels or image_id")
+
+
+def _example_of(example: search_pb2.Example, field: str) -> Example:
+    kind = example.WhichOneof("what")
+    if kind == "text" and example.text:
+        return Example(ByText(example.text), example.weight)
+    if kind == "image_id":
+        return Example(BySimilar(example.image_id), example.weight)
+    raise InvalidRequest(field, "without text and image_id", "one of them")
+
+
+def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
+    """A hit for the wire; `curve` gives its relevance."""
+    return search_pb2.Hit(
+        id=str(hit.point.id),
+        score=hit.point.score,
+        relevance=None if curve is None else curve.of(hit.point.score),
+        payload=struct_of(hit.point.payload),
+        same_ids=[str(same) for same in hit.same_ids],
+        pages=[
+            search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)
+            for page in hit.pages
+        ],
+    )
+
+
+def facet_message(facet: Facet) -> search_pb2.Facet:
+    """A facet for the wire."""
+    return search_pb2.Facet(
+        key=facet.key, values=[_value_message(one) for one in facet.values], among=facet.among
+    )
+
+
+def _value_message(one: FacetCount) -> search_pb2.FacetValue:
+    if isinstance(one.value, bool):
+        return search_pb2.FacetValue(flag=one.value, count=one.count)
+    if isinstance(one.value, str):
+        return search_pb2.FacetValue(text=one.value, count=one.count)
+    return search_pb2.FacetValue(number=one.value, count=one.count)
