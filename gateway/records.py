@@ -76,6 +76,7 @@ def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
         url=urls.original(hit.id),
         thumbnail_url=urls.thumbnail(hit.id),
         metadata=api.HitMetadata.model_validate(from_struct(hit.payload)),
+        matched=list(hit.matched),
     )
 
 

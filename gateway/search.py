@@ -47,6 +47,7 @@ async def search(
         min_relevance=asked.min_relevance,
         filters=filters_struct(asked.filters),
         exact=asked.exact,
+        mode=asked.mode,
     )
 
     async def find() -> api.SearchResponse:

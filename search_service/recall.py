@@ -82,7 +82,7 @@ class RecallGauge:
         self._last_search = time.monotonic()
         if not self._every_s or self._running is not None or self._last_search < self._next_at:
             return
-        if query.exact or query.words is not None or not hits:
+        if query.exact or query.vector is None or query.words is not None or not hits:
             return
         self._next_at = self._last_search + self._every_s
         scores = [hit.score for hit in hits[:RECALL_AT]]

@@ -8,9 +8,11 @@ import numpy as np
 
 from search_service.facets import Facet
 from search_service.folding import Found
+from search_service.mode import Mode
 from search_service.vector_index import FacetCount
 from search_service.wanted import ByPicture, BySimilar, ByText, Example, Query, Sort, Wanted
 from search_service.wire import plain, struct_of
+from search_service.words import QueryWords
 from viewfinder.calibration import RelevanceCurve
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2
@@ -41,7 +43,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
 def _query_of(request: search_pb2.SearchRequest) -> Query:
     kind = request.WhichOneof("query")
     if kind == "text":
-        return ByText(request.text)
+        return ByText(request.text, cast(Mode, request.mode or "auto"))  # checked with the rest
     if kind == "image_id":
         return BySimilar(request.image_id)
     if kind == "pixels":
@@ -67,8 +69,10 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
     raise InvalidRequest(field, "without text and image_id", "one of them")
 
 
-def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
-    """A hit for the wire; `curve` gives its relevance."""
+def hit_message(
+    hit: Found, curve: RelevanceCurve | None, words: QueryWords | None = None
+) -> search_pb2.Hit:
+    """A hit for the wire; `curve` gives its relevance, `words` were looked for."""
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
@@ -79,6 +83,7 @@ def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
             search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)
             for page in hit.pages
         ],
+        matched=[] if words is None else words.matched(hit.point.matched),
     )
 
 

@@ -21,6 +21,7 @@ from viewfinder.errors import (
     DeadlineExceeded,
     EncoderMismatch,
     ImageNotIndexed,
+    NotCalibrated,
     Overloaded,
     ServiceUnavailable,
     UnknownFilterKey,
@@ -62,7 +63,7 @@ async def test_the_defaults_are_ten_results_of_any_score(
 ) -> None:
     await client.post("/search", json={"query": "a cat"})
     assert services.search.last() == search_pb2.SearchRequest(
-        text="a cat", top_k=10, filters=struct()
+        text="a cat", top_k=10, filters=struct(), mode="auto"
     )
 
 
@@ -92,6 +93,37 @@ async def test_hits_are_shown_with_what_the_index_knows(
     assert shown["metadata"]["metadata"]["share"] == 0.5
 
 
+async def test_relevance_is_shown_where_it_is_known(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    services.search.hits = [hit(), hit()]
+    services.search.hits[0].relevance = 0.73456
+    answer = await client.post("/search", json={"query": "a cat"})
+    assert [one["relevance"] for one in answer.json()["results"]] == [0.7346, None]
+
+
+async def test_a_least_relevance_goes_with_every_kind_of_search(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    await client.post("/search", json={"query": "a cat", "min_relevance": 0.5})
+    assert services.search.last().min_relevance == 0.5
+    parts = [field("min_relevance", "0.25"), file(encoded("PNG", bands()))]
+    answer = await client.post("/search/image", content=form(*parts), headers=FORM)
+    assert answer.status_code == 200, answer.text
+    assert services.search.last().min_relevance == 0.25
+    await client.get(f"/images/{IMAGE_ID}/similar", params={"min_relevance": 0.75})
+    assert services.search.last().min_relevance == 0.75
+
+
+async def test_a_least_relevance_of_an_encoder_without_calibration_says_what_to_do(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    services.search.failure = NotCalibrated(encoder="ViT-B-32--x")
+    answer = await client.post("/search", json={"query": "a cat", "min_relevance": 0.5})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_calibrated")
+    assert "viewfinder models calibrate ViT-B-32--x DATASET" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -105,6 +137,8 @@ async def test_hits_are_shown_with_what_the_index_knows(
         ({"top_k": 1.5}, "top_k"),
         ({"score_threshold": -0.1}, "score_threshold"),
         ({"score_threshold": 1.1}, "score_threshold"),
+        ({"min_relevance": -0.1}, "min_relevance"),
+        ({"min_relevance": 50}, "min_relevance"),
         ({"mode": "magic"}, "mode"),
         ({"colour": "red"}, "colour"),
         ({"filters": []}, "filters"),

@@ -9,12 +9,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Point(_message.Message):
-    __slots__ = ("id", "payload")
+    __slots__ = ("id", "payload", "text")
     ID_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     id: str
     payload: _struct_pb2.Struct
-    def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    text: str
+    def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class UpsertRequest(_message.Message):
     __slots__ = ("spec", "points", "vectors", "beside")
@@ -59,7 +61,7 @@ class DeletePointsResponse(_message.Message):
     def __init__(self, epoch: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "min_relevance", "facets", "group_by", "collapse", "cursor", "sort", "exact")
+    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "mode", "min_relevance", "facets", "group_by", "collapse", "cursor", "sort", "exact")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +70,7 @@ class SearchRequest(_message.Message):
     FILTERS_FIELD_NUMBER: _ClassVar[int]
     ALSO_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     MIN_RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     FACETS_FIELD_NUMBER: _ClassVar[int]
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +86,7 @@ class SearchRequest(_message.Message):
     filters: _struct_pb2.Struct
     also: _containers.RepeatedCompositeFieldContainer[Example]
     weight: float
+    mode: str
     min_relevance: float
     facets: _containers.RepeatedScalarFieldContainer[str]
     group_by: str
@@ -90,7 +94,7 @@ class SearchRequest(_message.Message):
     cursor: str
     sort: str
     exact: bool
-    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., min_relevance: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ..., exact: _Optional[bool] = ...) -> None: ...
+    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., mode: _Optional[str] = ..., min_relevance: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ..., exact: _Optional[bool] = ...) -> None: ...
 
 class Example(_message.Message):
     __slots__ = ("text", "image_id", "weight")
@@ -103,20 +107,22 @@ class Example(_message.Message):
     def __init__(self, text: _Optional[str] = ..., image_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages")
+    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages", "matched")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     SAME_IDS_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     payload: _struct_pb2.Struct
     relevance: float
     same_ids: _containers.RepeatedScalarFieldContainer[str]
     pages: _containers.RepeatedCompositeFieldContainer[GroupPage]
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ...) -> None: ...
+    matched: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ..., matched: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GroupPage(_message.Message):
     __slots__ = ("id", "score", "page")
