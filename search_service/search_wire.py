@@ -37,6 +37,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         collapse=request.collapse,
         cursor=request.cursor,
         sort=cast(Sort, request.sort or "relevance"),  # checked with the rest
+        exact=request.exact,
     )
 
 

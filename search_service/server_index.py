@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -162,7 +163,17 @@ class ServerIndex:
     async def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """The nearest that meet all conditions, best first."""
         found_by = server_filter(query.conditions, query.without)
+<<<<<<< HEAD
         by_words = query.vector is None
+=======
+        params = None
+        if query.vector is not None:
+            among = await self._among(found_by) if query.conditions and not query.exact else None
+            options = self._options
+            if query.ef is not None:
+                options = replace(options, ef=query.ef)
+            params = search_params(options, exact=query.exact, among=among)
+>>>>>>> c-bench
         found = await self._read(
             self._client.query_points,
             query=nearest_to(query),
