@@ -28,6 +28,7 @@ SEARCH = {
             "score_threshold": 0.2,
         }
     },
+    "by name, tags and other words too": {"value": {"query": "IMG_1234", "mode": "hybrid"}},
 }
 
 UPDATE = {"new tags": {"value": {"tags": ["holiday"], "metadata": {"customer": "ACME"}}}}

@@ -60,6 +60,7 @@ MAX_FILTER_VALUES = 256
 
 ImageState = Literal["stored", "queued", "indexed", "failed", "deleting"]
 RenditionFormat = Literal["webp", "jpeg"]
+SearchMode = Literal["auto", "visual", "hybrid"]
 
 
 # --- errors ---
@@ -291,6 +292,10 @@ class SearchOptions(Question):
         default_factory=dict,
         description="Key to value, list of values (any of), or {gte, gt, lte, lt}",
     )
+    exact: bool = Field(
+        False,
+        description="Compare with every vector: slow; to judge the answers of the graph by",
+    )
 
 
 class SearchRequest(SearchOptions):
@@ -300,7 +305,12 @@ class SearchRequest(SearchOptions):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARS),
     ] = Field(description="What the picture shows")
-    mode: Literal["auto", "visual"] = "auto"
+    mode: SearchMode = Field(
+        "auto",
+        description="`visual`: by what pictures show. `hybrid`: by file name, folder, tags and"
+        " other words known of them as well. `auto`: those count a little, and up to ten pictures"
+        " that have all words of the query come first",
+    )
 
 
 class ImageSearchRequest(SearchOptions):
@@ -349,6 +359,10 @@ class SearchHit(Answer):
     url: str
     thumbnail_url: str
     metadata: HitMetadata
+    matched: list[str] = Field(
+        default_factory=list,
+        description="Words of the query that are in its name, tags or other words",
+    )
 
 
 class SearchResponse(Answer):

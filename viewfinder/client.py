@@ -234,11 +234,13 @@ class Client(Connection):
         score_threshold: float = 0.0,
         min_relevance: float = 0.0,
         filters: Mapping[str, Any] | None = None,
+        mode: api.SearchMode = "auto",
     ) -> api.SearchResponse:
         """The pictures that `query` describes, best first.
 
         `filters`: key -> value, list of values (any of), or {"gte": ..., "lt": ...}.
         `min_relevance`: the least probability that a picture fits, 0..1.
+        `mode`: visual: what pictures show; hybrid: names, tags and other words too.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
@@ -250,6 +252,7 @@ class Client(Connection):
             "score_threshold": score_threshold,
             "min_relevance": min_relevance,
             "filters": dict(filters or {}),
+            "mode": mode,
         }
         return self._call("POST", "/search", api.SearchResponse, json=request)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from viewfinder.api_models import SearchMode
 from viewfinder.cli import output
 from viewfinder.cli.connection import (
     INTERRUPTED,
@@ -37,6 +38,10 @@ MinRelevance = Annotated[
         min=0, max=1, help="Leave out what fits less probably; 0.5 means the same for every query."
     ),
 ]
+Mode = Annotated[
+    SearchMode,
+    typer.Option(help="visual: what pictures show; hybrid: names, tags and other words too."),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", "-f", help="key=value, key=a,b, key>=1, key<2; may be repeated."),
@@ -61,6 +66,8 @@ For example:
     viewfinder search "a dog on a beach"
 
     viewfinder search "sunset" --top-k 5 --filter tags=holiday --filter "width>=2000"
+
+    viewfinder search IMG_1234 --mode hybrid
 
     viewfinder search --image query.jpg --json
 
@@ -136,6 +143,7 @@ def search(
     threshold: Threshold = 0.0,
     min_relevance: MinRelevance = 0.0,
     filters: Filters = None,
+    mode: Mode = "auto",
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
@@ -155,7 +163,7 @@ def search(
         if image is not None:
             answer = client.search_by_image(image, **options)
         else:
-            answer = client.search(query or "", **options)
+            answer = client.search(query or "", mode=mode, **options)
         if as_json:
             print(answer.model_dump_json(indent=2))
         else:
