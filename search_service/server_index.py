@@ -163,17 +163,7 @@ class ServerIndex:
     async def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """The nearest that meet all conditions, best first."""
         found_by = server_filter(query.conditions, query.without)
-<<<<<<< HEAD
         by_words = query.vector is None
-=======
-        params = None
-        if query.vector is not None:
-            among = await self._among(found_by) if query.conditions and not query.exact else None
-            options = self._options
-            if query.ef is not None:
-                options = replace(options, ef=query.ef)
-            params = search_params(options, exact=query.exact, among=among)
->>>>>>> c-bench
         found = await self._read(
             self._client.query_points,
             query=nearest_to(query),
@@ -190,14 +180,15 @@ class ServerIndex:
     async def _params(
         self, query: IndexQuery, found_by: models.Filter | None
     ) -> models.SearchParams:
+        options = self._options if query.ef is None else replace(self._options, ef=query.ef)
         if self._dim is None or query.exact or not query.conditions:
-            return search_params(self._options, exact=query.exact, among=None)
+            return search_params(options, exact=query.exact, among=None)
         matches, points = await asyncio.gather(
             self._call(self._client.count(self._name, found_by, exact=False)),
             self._call(self._client.count(self._name, exact=False)),
         )
         among = (max(1, matches.count), points.count)
-        return search_params(self._options, exact=False, among=among)
+        return search_params(options, exact=False, among=among)
 
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
