@@ -25,7 +25,7 @@ from viewfinder.v1 import search_pb2
 
 router = APIRouter(tags=["search"])
 
-_FORM_FIELDS = ("top_k", "score_threshold", "min_relevance", "filters")
+_FORM_FIELDS = ("top_k", "score_threshold", "min_relevance", "filters", "exact")
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -46,6 +46,7 @@ async def search(
         score_threshold=asked.score_threshold,
         min_relevance=asked.min_relevance,
         filters=filters_struct(asked.filters),
+        exact=asked.exact,
         mode=asked.mode,
     )
 
@@ -79,6 +80,7 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
         score_threshold=options.score_threshold,
         min_relevance=options.min_relevance,
         filters=filters_struct(options.filters),
+        exact=options.exact,
     )
     digest = await asyncio.to_thread(hashlib.sha256, data)
 

@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -249,6 +250,8 @@ class EdgeShard:
         if query.exact:
             return edge.SearchParams(exact=True)
         options = self._options
+        if query.ef is not None:
+            options = replace(options, ef=query.ef)
         again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
         int8 = again if options.int8 else None
         if not query.conditions:

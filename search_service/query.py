@@ -118,6 +118,7 @@ class Searcher:
             conditions,
             without=images_in(wanted),
             score_threshold=score_cut(curve, wanted.score_threshold, least),
+            exact=wanted.exact,
         )
         epoch = collection.epoch
 

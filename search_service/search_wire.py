@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from pydantic_core import to_json
 
 from search_service.facets import Facet
 from search_service.folding import Found
@@ -36,6 +37,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         collapse=request.collapse,
         cursor=request.cursor,
         sort=cast(Sort, request.sort or "relevance"),  # checked with the rest
+        exact=request.exact,
     )
 
 
@@ -69,14 +71,19 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
 
 
 def hit_message(
-    hit: Found, curve: RelevanceCurve | None, words: QueryWords | None = None
+    hit: Found,
+    curve: RelevanceCurve | None,
+    words: QueryWords | None = None,
+    payload_as_json: bool = False,
 ) -> search_pb2.Hit:
     """A hit for the wire; `curve` gives its relevance, `words` were looked for."""
+    payload = hit.point.payload
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
         relevance=None if curve is None else curve.of(hit.point.score),
-        payload=struct_of(hit.point.payload),
+        payload=None if payload_as_json else struct_of(payload),
+        payload_json=to_json(payload) if payload_as_json else b"",
         same_ids=[str(same) for same in hit.same_ids],
         pages=[
             search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -162,32 +163,34 @@ class ServerIndex:
     async def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """The nearest that meet all conditions, best first."""
         found_by = server_filter(query.conditions, query.without)
-        params = None
-        if query.vector is not None:
-            among = await self._among(found_by) if query.conditions and not query.exact else None
-            params = search_params(self._options, exact=query.exact, among=among)
+        by_words = query.vector is None
         found = await self._read(
             self._client.query_points,
             query=nearest_to(query),
-            using=WORDS if query.vector is None else None,
+            using=WORDS if by_words else None,
             query_filter=found_by,
-            search_params=params,
+            search_params=None if by_words else await self._params(query, found_by),
             limit=query.limit,
             score_threshold=query.score_threshold,
             with_payload=query.with_payload,
             with_vectors=vectors_with(query),
         )
-        return [hit_of(point, query) for point in found.points] if found is not None else []
+        return [] if found is None else [hit_of(point, query) for point in found.points]
 
-    async def _among(self, found_by: models.Filter | None) -> tuple[int, int] | None:
-        """Estimates: how many points match, and how many there are."""
-        if self._dim is None:
-            return None
+    async def _params(
+        self, query: IndexQuery, found_by: models.Filter | None
+    ) -> models.SearchParams:
+        options = self._options
+        if query.ef is not None:
+            options = replace(options, ef=query.ef)
+        if self._dim is None or query.exact or not query.conditions:
+            return search_params(options, exact=query.exact, among=None)
         matches, points = await asyncio.gather(
             self._call(self._client.count(self._name, found_by, exact=False)),
             self._call(self._client.count(self._name, exact=False)),
         )
-        return max(1, matches.count), points.count
+        among = (max(1, matches.count), points.count)
+        return search_params(options, exact=False, among=among)
 
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
@@ -257,13 +260,8 @@ class ServerIndex:
         if self._dim is None:
             await self._confirm()
             return None
-        reading = asyncio.ensure_future(self._call(ask(self._name, **options)))
-        try:
-            await self._confirm()
-        except BaseException:
-            reading.cancel()
-            raise
-        return await reading
+        found, _ = await asyncio.gather(self._call(ask(self._name, **options)), self._confirm())
+        return found
 
     async def _call(self, answer: Awaitable[T]) -> T:
         return await self._connection.call(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,9 +69,13 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         self, request: search_pb2.SearchRequest, context: Any
     ) -> search_pb2.SearchResponse:
         """Answers one query."""
+        began = time.perf_counter()
         answer = await self._searcher.search(wanted_of(request))
-        return search_pb2.SearchResponse(
-            hits=[hit_message(hit, answer.curve, answer.words) for hit in answer.hits],
+        response = search_pb2.SearchResponse(
+            hits=[
+                hit_message(hit, answer.curve, answer.words, request.payload_as_json)
+                for hit in answer.hits
+            ],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,
@@ -79,6 +84,8 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             next_cursor=answer.next_cursor,
             facets=[facet_message(facet) for facet in answer.facets],
         )
+        response.service_ms = (time.perf_counter() - began) * 1000
+        return response
 
     async def GetCollection(
         self, request: search_pb2.GetCollectionRequest, context: Any
@@ -115,6 +122,8 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             indexed=state.info.indexed,
             spec=None if state.spec is None else spec_message(state.spec),
             epoch=state.epoch,
+            recall=state.recall.recall,
+            recall_samples=state.recall.samples,
         )
 
 

@@ -47,7 +47,7 @@ class IndexQuery:
     have most of `words`.
 
     `score_threshold` is a score: the cosine, or that of BM25. `exact`: without graph and
-    quantisation.
+    quantisation. `ef`: as in EngineOptions, for this query only.
     """
 
     vector: Vector | None
@@ -59,6 +59,7 @@ class IndexQuery:
     exact: bool = False
     with_payload: bool = True
     with_vectors: bool = False
+    ef: int | None = None
 
 
 @dataclass(frozen=True)

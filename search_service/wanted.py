@@ -69,7 +69,7 @@ class Example:
 @dataclass(frozen=True)
 class Wanted:
     """A search. `score_threshold` and `collapse` are cosines, `min_relevance` is a probability;
-    0 is off; see search.proto."""
+    0 is off; `exact`: without the graph; see search.proto."""
 
     query: Query
     top_k: int = 10
@@ -83,6 +83,7 @@ class Wanted:
     collapse: float = 0.0
     cursor: str = ""
     sort: Sort = "relevance"
+    exact: bool = False
 
     @property
     def kind(self) -> QueryKind:

@@ -292,6 +292,10 @@ class SearchOptions(Question):
         default_factory=dict,
         description="Key to value, list of values (any of), or {gte, gt, lte, lt}",
     )
+    exact: bool = Field(
+        False,
+        description="Compare with every vector: slow; to judge the answers of the graph by",
+    )
 
 
 class SearchRequest(SearchOptions):

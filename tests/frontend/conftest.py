@@ -54,6 +54,7 @@ class FakeGateway:
     fails: dict[str, str] = field(default_factory=dict)
     problem: dict[str, Any] | None = None
     url: str = ""
+    relevance: float | None = None
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
         address = urlsplit(target)
@@ -121,6 +122,7 @@ class FakeGateway:
             {
                 "id": image["id"],
                 "score": 0.5 - number / 100,
+                "relevance": self.relevance,
                 "url": image["url"],
                 "thumbnail_url": image["thumbnail_url"],
                 "metadata": {"file_name": image["file_name"]},

@@ -310,6 +310,19 @@ async def test_a_search_by_words_is_filtered(pair: Pair) -> None:
     assert {tag for hit in some for tag in hit.payload["tags"]} & {"cat", "dog"}
 
 
+async def test_a_search_by_words_is_cut_at_the_same_score(pair: Pair) -> None:
+    query = IndexQuery(None, COUNT, words=SparseVector((3, 17, 30), (1.0, 0.5, 0.25)))
+    hits = await same_hits(pair, query)
+    middle = hits[len(hits) // 2].score - 1e-4
+    cut = await same_hits(pair, replace(query, score_threshold=middle))
+    assert 0 < len(cut) < len(hits)
+
+
+async def test_words_that_nobody_has_find_nothing(pair: Pair) -> None:
+    nobody = IndexQuery(None, 5, words=SparseVector((999_999,), (1.0,)))
+    assert await same_hits(pair, nobody) == []
+
+
 async def test_records_are_scrolled_by_ascending_id_page_by_page(pair: Pair) -> None:
     await same_records(pair)
     pages: list[list[UUID]] = []
