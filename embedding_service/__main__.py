@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from embedding_service.calibration_file import load_calibration
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoder_loading import UnknownEncoder, load_encoder
@@ -46,7 +47,11 @@ def main() -> None:
     def load(name: str) -> Embedder:
         encoder = load_encoder(settings, name)
         return Embedder(
-            encoder, settings.text_batch, settings.image_batch, settings.text_cache_size
+            encoder,
+            settings.text_batch,
+            settings.image_batch,
+            settings.text_cache_size,
+            load_calibration(settings.models_dir, encoder.spec),
         )
 
     try:

@@ -10,6 +10,7 @@ from cachetools import LRUCache
 
 from embedding_service.batching import BatchingLane
 from embedding_service.encoders.base import Encoder, EncoderSpec, FloatArray, PixelArray
+from viewfinder.calibration import Calibration
 from viewfinder.errors import InvalidRequest
 
 MAX_TEXTS = 32
@@ -26,9 +27,15 @@ class Embedder:
     """
 
     def __init__(
-        self, encoder: Encoder, text_batch: int, image_batch: int, text_cache_size: int
+        self,
+        encoder: Encoder,
+        text_batch: int,
+        image_batch: int,
+        text_cache_size: int,
+        calibration: Calibration | None = None,
     ) -> None:
         self._encoder = encoder
+        self.calibration = calibration
         self._texts: BatchingLane[str] = BatchingLane(
             "text", encoder.embed_texts, text_batch, _WAITING_TEXTS
         )

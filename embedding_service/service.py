@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from viewfinder.errors import InvalidRequest
@@ -26,8 +27,14 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     ) -> embedding_pb2.GetSpecResponse:
         """The encoder and what it wants."""
         embedder = await self._embedders.get(request.encoder)
+        calibration = embedder.calibration
         return embedding_pb2.GetSpecResponse(
-            spec=_spec_message(embedder.spec), device=embedder.device, max_batch=embedder.max_batch
+            spec=_spec_message(embedder.spec),
+            device=embedder.device,
+            max_batch=embedder.max_batch,
+            calibration=None
+            if calibration is None
+            else embedding_pb2.Calibration(id=calibration.id, json=calibration.to_json()),
         )
 
     async def EmbedText(
@@ -37,7 +44,9 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
         embedder = await self._embedders.get(request.encoder)
         vectors = await embedder.embed_texts(list(request.texts), remaining_s())
         return embedding_pb2.EmbedTextResponse(
-            vectors=_vectors(vectors), spec=_spec_message(embedder.spec)
+            vectors=_vectors(vectors),
+            spec=_spec_message(embedder.spec),
+            calibration=_calibration_id(embedder),
         )
 
     async def EmbedImages(
@@ -47,8 +56,15 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
         embedder = await self._embedders.get(request.encoder)
         vectors = await embedder.embed_images(_pixels(request.pixels), remaining_s())
         return embedding_pb2.EmbedImagesResponse(
-            vectors=_vectors(vectors), spec=_spec_message(embedder.spec)
+            vectors=_vectors(vectors),
+            spec=_spec_message(embedder.spec),
+            calibration=_calibration_id(embedder),
         )
+
+
+def _calibration_id(embedder: Embedder) -> embedding_pb2.Calibration | None:
+    calibration = embedder.calibration
+    return None if calibration is None else embedding_pb2.Calibration(id=calibration.id)
 
 
 def _pixels(message: common_pb2.Pixels) -> PixelArray:

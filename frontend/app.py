@@ -72,7 +72,7 @@ def main() -> None:
     page = attempt(newest_page) if looking_at.kind == "newest" else None
     empty = page is not None and page.total == 0 and not is_sending()
     with tools:
-        filters, least_score = filter_controls(used=looking_at.kind in ("text", "picture"))
+        wanted = filter_controls(used=looking_at.kind in ("text", "picture"))
         _search_by_picture_control()
         if not empty:
             drop_zone("slim")
@@ -83,7 +83,7 @@ def main() -> None:
         newest_pictures(page)
     elif looking_at.kind != "newest":
         _what_is_shown(looking_at)
-        found_pictures(looking_at, filters, least_score)
+        found_pictures(looking_at, wanted)
     detail()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -22,12 +23,22 @@ _UNSET: dict[str, Any] = {
     "filter-types": [],
     "since": None,
     "until": None,
+    "least-relevance": 0,
     "least-score": 0.0,
 }
 
 
-def filter_controls(*, used: bool) -> tuple[dict[str, Any], float]:
-    """The controls; what they ask for as (filters of a search, least score).
+@dataclass(frozen=True)
+class Wanted:
+    """What the controls ask for; relevance is a probability, score a cosine."""
+
+    filters: dict[str, Any]
+    least_relevance: float
+    least_score: float
+
+
+def filter_controls(*, used: bool) -> Wanted:
+    """The controls, and what they ask for.
 
     `used`: whether what the page shows now is filtered by them.
     """
@@ -46,9 +57,20 @@ def filter_controls(*, used: bool) -> tuple[dict[str, Any], float]:
         types = st.multiselect("File type", options=list(_MEDIA_TYPES), key="filter-types")
         since = st.date_input("Taken from", value=None, min_value=date(1900, 1, 1), key="since")
         until = st.date_input("Taken until", value=None, min_value=date(1900, 1, 1), key="until")
+        percent = st.slider(
+            "Least relevance",
+            0,
+            95,
+            0,
+            5,
+            format="%d %%",
+            key="least-relevance",
+            help="How sure it is that a picture fits. 50 % is strict, and means the same for every"
+            " search.",
+        )
         least = st.slider("Least score", 0.0, 1.0, 0.0, 0.01, key="least-score")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
-    return _as_search_filters(tags, types, since, until), least
+    return Wanted(_as_search_filters(tags, types, since, until), percent / 100, least)
 
 
 def _clear() -> None:

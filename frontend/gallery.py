@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from frontend import markup
+from frontend.filters import Wanted
 from frontend.session import (
     View,
     as_text,
@@ -40,6 +41,7 @@ class Card:
     name: str
     thumbnail_url: str
     score: float | None = None
+    relevance: float | None = None
     note: str = ""
     failure: str = ""
 
@@ -73,13 +75,13 @@ def _card_of(image: ImageRecord) -> Card:
     )
 
 
-def found_pictures(wanted: View, filters: dict[str, Any], least_score: float) -> None:
+def found_pictures(looking_at: View, wanted: Wanted) -> None:
     """Show what this view asks for, or what to do when there is nothing."""
     top_k = min(shown_count(), MAX_TOP_K)
     with friendly_errors():
         answer, took_ms = remembered(
-            (wanted, filters, least_score, top_k),
-            lambda: _timed_search(wanted, filters, least_score, top_k),
+            (looking_at, wanted, top_k),
+            lambda: _timed_search(looking_at, wanted, top_k),
         )
         if not answer.results:
             st.html(
@@ -94,7 +96,13 @@ def found_pictures(wanted: View, filters: dict[str, Any], least_score: float) ->
         )
         _grid(
             [
-                Card(hit.id, hit.metadata.file_name, hit.thumbnail_url, score=hit.score)
+                Card(
+                    hit.id,
+                    hit.metadata.file_name,
+                    hit.thumbnail_url,
+                    score=hit.score,
+                    relevance=hit.relevance,
+                )
                 for hit in answer.results
             ]
         )
@@ -102,28 +110,25 @@ def found_pictures(wanted: View, filters: dict[str, Any], least_score: float) ->
             _more()
 
 
-def _timed_search(
-    wanted: View, filters: dict[str, Any], least_score: float, top_k: int
-) -> tuple[SearchResponse, float]:
+def _timed_search(looking_at: View, wanted: Wanted, top_k: int) -> tuple[SearchResponse, float]:
     began = time.perf_counter()
-    answer = _search(wanted, filters, least_score, top_k)
+    answer = _search(looking_at, wanted, top_k)
     return answer, (time.perf_counter() - began) * 1000
 
 
-def _search(
-    wanted: View, filters: dict[str, Any], least_score: float, top_k: int
-) -> SearchResponse:
-    if wanted.kind == "similar":
-        return client().similar(wanted.image_id, top_k=top_k, score_threshold=least_score)
-    if wanted.kind == "picture":
+def _search(looking_at: View, wanted: Wanted, top_k: int) -> SearchResponse:
+    cuts: dict[str, Any] = {
+        "top_k": top_k,
+        "score_threshold": wanted.least_score,
+        "min_relevance": wanted.least_relevance,
+    }
+    if looking_at.kind == "similar":
+        return client().similar(looking_at.image_id, **cuts)
+    if looking_at.kind == "picture":
         return client().search_by_image(
-            wanted.picture,
-            file_name=wanted.name,
-            top_k=top_k,
-            score_threshold=least_score,
-            filters=filters,
+            looking_at.picture, file_name=looking_at.name, filters=wanted.filters, **cuts
         )
-    return client().search(wanted.query, top_k=top_k, score_threshold=least_score, filters=filters)
+    return client().search(looking_at.query, filters=wanted.filters, **cuts)
 
 
 def _grid(cards: Sequence[Card]) -> None:
@@ -135,6 +140,7 @@ def _grid(cards: Sequence[Card]) -> None:
                         image_url=browser_url(card.thumbnail_url),
                         name=card.name,
                         score=card.score,
+                        relevance=card.relevance,
                         note=card.note,
                         failure=card.failure,
                     )

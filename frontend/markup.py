@@ -19,9 +19,15 @@ BRAND = (
 
 
 def card(
-    *, image_url: str, name: str, score: float | None, note: str = "", failure: str = ""
+    *,
+    image_url: str,
+    name: str,
+    score: float | None,
+    relevance: float | None = None,
+    note: str = "",
+    failure: str = "",
 ) -> str:
-    """A picture of the gallery with its name and score; `failure` stands in for the picture."""
+    """A picture of the gallery, its name and how well it fits; `failure` stands in for it."""
     shown = (
         f'<p class="vf-failure">{escape(failure)}</p>'
         if failure
@@ -31,14 +37,27 @@ def card(
     return (
         f'<figure class="vf-card"><div class="vf-frame">{shown}{badge}</div>'
         f'<figcaption><span class="vf-name" title="{escape(name)}">{escape(name)}</span>'
-        f"{_score(score)}</figcaption></figure>"
+        f"{_fit(score, relevance)}</figcaption></figure>"
     )
 
 
-def _score(score: float | None) -> str:
+def _fit(score: float | None, relevance: float | None) -> str:
+    """The probability that it fits, or the bare score where that is not known."""
     if score is None:
         return ""
+    if relevance is not None:
+        about = f"Relevance {relevance:.4f}: how sure it is that this fits. Cosine {score:.4f}"
+        return f'<span class="vf-score" title="{about}">{percent(relevance)}</span>'
     return f'<span class="vf-score" title="Score {score:.4f}: cosine similarity">{score:.2f}</span>'
+
+
+def percent(relevance: float) -> str:
+    """73 %; never 0 or 100, since nothing is certain."""
+    if relevance < 0.01:
+        return "&lt;\u202f1\u202f%"
+    if relevance > 0.99:
+        return "&gt;\u202f99\u202f%"
+    return f"{relevance * 100:.0f}\u202f%"
 
 
 def large_picture(*, image_url: str, name: str) -> str:

@@ -15,6 +15,7 @@ TINY_PNG = (
 
 SEARCH = {
     "by description": {"value": {"query": "a cup of coffee", "top_k": 5}},
+    "only what fits": {"value": {"query": "a cup of coffee", "min_relevance": 0.5}},
     "with filters": {
         "value": {
             "query": "people at the beach",
@@ -86,6 +87,7 @@ SEARCH_BY_IMAGE: dict[str, Any] = {
                     "properties": {
                         "top_k": {"type": "integer", "default": 10, "minimum": 1, "maximum": 100},
                         "score_threshold": {"type": "number", "default": 0},
+                        "min_relevance": {"type": "number", "default": 0},
                         "filters": {"type": "string", "description": "A JSON object"},
                         "file": {"type": "string", "format": "binary"},
                     },
@@ -99,6 +101,7 @@ SEARCH_BY_IMAGE: dict[str, Any] = {
                         "image_base64": {"type": "string"},
                         "top_k": {"type": "integer", "default": 10},
                         "score_threshold": {"type": "number", "default": 0},
+                        "min_relevance": {"type": "number", "default": 0},
                         "filters": {"type": "object"},
                     },
                 },

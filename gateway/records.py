@@ -72,6 +72,7 @@ def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
     return api.SearchHit(
         id=hit.id,
         score=round(hit.score, 6),
+        relevance=round(hit.relevance, 4) if hit.HasField("relevance") else None,
         url=urls.original(hit.id),
         thumbnail_url=urls.thumbnail(hit.id),
         metadata=api.HitMetadata.model_validate(from_struct(hit.payload)),

@@ -26,7 +26,7 @@ from viewfinder.v1 import search_pb2
 router = APIRouter(tags=["search"])
 
 _MS = 1000.0
-_FORM_FIELDS = ("top_k", "score_threshold", "filters")
+_FORM_FIELDS = ("top_k", "score_threshold", "min_relevance", "filters")
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -45,6 +45,7 @@ async def search(
         text=_searchable(asked.query),
         top_k=asked.top_k,
         score_threshold=asked.score_threshold,
+        min_relevance=asked.min_relevance,
         filters=filters_struct(asked.filters),
     )
     return _answer(parts, request, await _search(parts, request), asked.query, start)
@@ -72,6 +73,7 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
     wanted = search_pb2.SearchRequest(
         top_k=options.top_k,
         score_threshold=options.score_threshold,
+        min_relevance=options.min_relevance,
         filters=filters_struct(options.filters),
     )
     return _answer(parts, wanted, await _by_picture(parts, wanted, data, file_name), None, start)
@@ -108,12 +110,16 @@ async def similar(
     parts: PartsDep,
     top_k: Annotated[int, Query(ge=1, le=api.MAX_TOP_K)] = 10,
     score_threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
+    min_relevance: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
 ) -> Response:
     """Nearest pictures to this one, itself left out."""
     start = time.perf_counter()
     record = await known_image(parts, image_id)
     wanted = search_pb2.SearchRequest(
-        image_id=record.id, top_k=top_k, score_threshold=score_threshold
+        image_id=record.id,
+        top_k=top_k,
+        score_threshold=score_threshold,
+        min_relevance=min_relevance,
     )
     try:
         found = await _search(parts, wanted)

@@ -30,15 +30,8 @@ class BulkLoader:
         self._folder = folder / "edge"
         self._lock = FolderLock(folder)
         try:
-            binding = EncoderBinding(folder / "encoder.json")
-            if binding.spec not in (None, spec):
-                raise IndexUnusable(f"{folder} holds vectors of {binding.spec}, not of {spec}")
             self._generation = read_generation(self._folder)
-            shard_folder = self._folder / str(self._generation.number)
-            self._shard = EdgeShard(shard_folder, options or EngineOptions(), for_building=True)
-            if self._shard.dim is None:
-                self._shard.create(spec.dim)
-                binding.bind(spec)
+            self._shard = self._open(spec, EncoderBinding(folder / "encoder.json"), options)
         except BaseException:
             self._lock.release()
             raise
@@ -73,3 +66,15 @@ class BulkLoader:
             write_generation(self._folder, self._generation)
         finally:
             self._lock.release()
+
+    def _open(
+        self, spec: EncoderSpec, binding: EncoderBinding, options: EngineOptions | None
+    ) -> EdgeShard:
+        if binding.spec not in (None, spec):
+            raise IndexUnusable(f"{self._folder} holds vectors of {binding.spec}, not of {spec}")
+        folder = self._folder / str(self._generation.number)
+        shard = EdgeShard(folder, options or EngineOptions(), for_building=True)
+        if shard.dim is None:
+            shard.create(spec.dim)
+            binding.bind(spec)
+        return shard

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import Vector
 from search_service.wire import spec_of, vectors_of
+from viewfinder.calibration import BrokenCalibration, Calibration
 from viewfinder.rpc import open_channel
 from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
 SERVICE = "embedding_service"
+_ASK_AGAIN_S = 60.0  # for a calibration, when no embedded query tells of a new one
+
+log = structlog.get_logger()
 
 
 class EmbeddingClient:
@@ -24,6 +30,7 @@ class EmbeddingClient:
         self._channel = open_channel(address, SERVICE)
         self._stub: Any = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
         self._timeout_s = timeout_s
+        self._calibrations = _Calibrations()
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The query vector [dim] of a text."""
@@ -34,7 +41,7 @@ class EmbeddingClient:
         """The query vectors [n, dim] of n texts, in one call."""
         request = embedding_pb2.EmbedTextRequest(texts=texts, encoder=encoder)
         response = await self._stub.EmbedText(request, timeout=self._timeout_s)
-        return vectors_of(response.vectors), spec_of(response.spec)
+        return self._query_vectors(response)
 
     async def embed_picture(
         self, pixels: NDArray[np.uint8], encoder: str
@@ -46,13 +53,65 @@ class EmbeddingClient:
             encoder=encoder,
         )
         response = await self._stub.EmbedImages(request, timeout=self._timeout_s)
-        return vectors_of(response.vectors)[0], spec_of(response.spec)
+        vectors, spec = self._query_vectors(response)
+        return vectors[0], spec
 
     async def spec(self) -> EncoderSpec:
         """The encoder's spec."""
         response = await self._stub.GetSpec(embedding_pb2.GetSpecRequest(), timeout=self._timeout_s)
         return spec_of(response.spec)
 
+    async def calibration(self, spec: EncoderSpec) -> Calibration | None:
+        """What this encoder has; asked for once, and again when it is another one."""
+        if self._calibrations.is_current(spec):
+            return self._calibrations.known(spec)
+        request = embedding_pb2.GetSpecRequest(encoder=spec.name)
+        response = await self._stub.GetSpec(request, timeout=self._timeout_s)
+        return self._calibrations.remember(spec_of(response.spec), response.calibration, spec)
+
+    def _query_vectors(self, response: Any) -> tuple[Vector, EncoderSpec]:
+        spec = spec_of(response.spec)
+        self._calibrations.announced(spec, response.calibration.id)
+        return vectors_of(response.vectors), spec
+
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+class _Calibrations:
+    """Those of the encoders met, by spec: a handful in the life of a process."""
+
+    def __init__(self) -> None:
+        self._known: dict[EncoderSpec, Calibration | None] = {}
+        self._ids: dict[EncoderSpec, str] = {}
+        self._seen_s: dict[EncoderSpec, float] = {}
+
+    def announced(self, spec: EncoderSpec, calibration_id: str) -> None:
+        """What the encoder has now, "" for none: any other is not current from here on."""
+        if self._ids.get(spec) != calibration_id:
+            self._seen_s.pop(spec, None)
+        elif spec in self._seen_s:
+            self._seen_s[spec] = time.monotonic()
+
+    def is_current(self, spec: EncoderSpec) -> bool:
+        """Whether what is known need not be asked for again."""
+        return time.monotonic() - self._seen_s.get(spec, -_ASK_AGAIN_S) < _ASK_AGAIN_S
+
+    def known(self, spec: EncoderSpec) -> Calibration | None:
+        return self._known.get(spec)
+
+    def remember(
+        self, answered: EncoderSpec, message: embedding_pb2.Calibration, wanted: EncoderSpec
+    ) -> Calibration | None:
+        """Keep what came; None when it is of other vectors than those wanted."""
+        calibration = None
+        if message.json and answered == wanted:
+            try:
+                calibration = Calibration.from_json(message.json)
+            except BrokenCalibration as error:
+                log.warning("calibration cannot be used", encoder=wanted.name, reason=str(error))
+        self._known[wanted] = calibration
+        self._ids[wanted] = message.id
+        self._seen_s[wanted] = time.monotonic()
+        return calibration

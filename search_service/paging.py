@@ -103,6 +103,7 @@ def question_of(wanted: Wanted, conditions: tuple[Condition, ...]) -> bytes:
         wanted.weight,
         wanted.also,
         wanted.score_threshold,
+        wanted.min_relevance,
         conditions,
         wanted.group_by,
         wanted.collapse,

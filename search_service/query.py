@@ -27,11 +27,13 @@ from search_service.paging import (
     encoder_tag,
     question_of,
 )
+from search_service.relevance import CalibrationSource, Relevance, fitting, score_cut
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
 from search_service.wanted import ByPicture, ByText, Wanted, check
+from viewfinder.calibration import RelevanceCurve
 
 
-class QueryEncoder(Protocol):
+class QueryEncoder(CalibrationSource, Protocol):
     """Makes query vectors [dim], with the spec of the encoder that made them."""
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
@@ -54,13 +56,14 @@ class QueryEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits, best first, and what they cost."""
+    """Hits, best first, and what they cost. `curve` makes probabilities of their cosines."""
 
     hits: list[Found]
     epoch: int
     spec: EncoderSpec | None
     embed_ms: float
     index_ms: float
+    curve: RelevanceCurve | None = None
     compose_ms: float = 0.0
     next_cursor: str = ""
     facets: tuple[Facet, ...] = ()
@@ -72,12 +75,14 @@ class Searcher:
     def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
         self._collections = collections
         self._encoder = encoder
+        self._relevance = Relevance(encoder)
         self._vectors = VectorMemory()
 
     async def search(self, wanted: Wanted) -> Answer:
-        """The `top_k` nearest; a `score_threshold` of 0 leaves nothing out.
+        """The `top_k` nearest; a `score_threshold` or `min_relevance` of 0 leaves nothing out.
 
         Raises:
+            NotCalibrated: a `min_relevance`, and the encoder has no calibration.
             InvalidRequest, UnknownFilterKey: a value that is not allowed.
             ImageNotFound, ImageNotIndexed: the picture to compare with has no vector.
             ServiceUnavailable: the encoder is away. EncoderMismatch: it is not the index's.
@@ -95,17 +100,20 @@ class Searcher:
         if cursor is not None:
             check_encoder(cursor, looked_for.spec)
         started = time.perf_counter()
+        least = wanted.min_relevance
+        curve = await self._relevance.curve(looked_for.spec, looked_for.vector, wanted.kind, least)
         query = IndexQuery(
             looked_for.vector,
             wanted.top_k,
             conditions,
             without=images_in(wanted),
-            score_threshold=wanted.score_threshold or None,
+            score_threshold=score_cut(curve, wanted.score_threshold, least),
         )
         epoch = collection.epoch
 
         async def find(asked: IndexQuery) -> list[ScoredPoint]:
-            return (await collection.search(looked_for.spec, asked))[0]
+            hits, _ = await collection.search(looked_for.spec, asked)
+            return fitting(hits, curve, least) if least else hits
 
         page = await find_page(wanted, query, cursor, find, collection.retrieve)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
@@ -115,6 +123,7 @@ class Searcher:
             looked_for.spec,
             embed_ms=vector_ms if isinstance(wanted.query, ByText | ByPicture) else 0.0,
             index_ms=_ms_since(started),
+            curve=curve,
             compose_ms=vector_ms if wanted.also else 0.0,
             next_cursor=self._next_cursor(page, wanted, conditions, looked_for),
             facets=tuple(facets),

@@ -11,6 +11,7 @@ from search_service.folding import Found
 from search_service.vector_index import FacetCount
 from search_service.wanted import ByPicture, BySimilar, ByText, Example, Query, Sort, Wanted
 from search_service.wire import plain, struct_of
+from viewfinder.calibration import RelevanceCurve
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2
 
@@ -32,6 +33,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         collapse=request.collapse,
         cursor=request.cursor,
         sort=cast(Sort, request.sort or "relevance"),  # checked with the rest
+        min_relevance=request.min_relevance,
     )
 
 
@@ -64,12 +66,13 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
     raise InvalidRequest(field, "without text and image_id", "one of them")
 
 
-def hit_message(hit: Found) -> search_pb2.Hit:
-    """A hit for the wire."""
+def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
+    """A hit for the wire; `curve` makes a probability of its cosine."""
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
         payload=struct_of(hit.point.payload),
+        relevance=None if curve is None else curve.of(hit.point.score),
         same_ids=[str(same) for same in hit.same_ids],
         pages=[
             search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)

@@ -59,7 +59,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         """Answers one query."""
         answer = await self._searcher.search(wanted_of(request))
         return search_pb2.SearchResponse(
-            hits=[hit_message(hit) for hit in answer.hits],
+            hits=[hit_message(hit, answer.curve) for hit in answer.hits],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,

@@ -11,6 +11,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from viewfinder.calibration import QueryKind
 from viewfinder.errors import ImageNotFound, InvalidRequest
 
 MAX_TOP_K = 100
@@ -65,7 +66,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A search. `score_threshold` and `collapse` are cosines, 0 is off; see search.proto."""
+    """A search. `score_threshold` and `collapse` are cosines, `min_relevance` is a probability;
+    0 is off. See search.proto.
+    """
 
     query: Query
     top_k: int = 10
@@ -78,6 +81,13 @@ class Wanted:
     collapse: float = 0.0
     cursor: str = ""
     sort: Sort = "relevance"
+    min_relevance: float = 0.0
+
+    @property
+    def kind(self) -> QueryKind:
+        """What it is made of, for the calibration: text as soon as there is one."""
+        parts = (self.query, *(example.what for example in self.also))
+        return "text" if any(isinstance(part, ByText) for part in parts) else "picture"
 
     @property
     def folds(self) -> bool:

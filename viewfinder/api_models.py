@@ -280,6 +280,13 @@ class SearchOptions(Question):
     score_threshold: float = Field(
         0.0, ge=0, le=1, allow_inf_nan=False, description="Leave out what is less similar (cosine)"
     )
+    min_relevance: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Leave out what fits less probably: 0.5 means the same for every query",
+    )
     filters: Filters = Field(
         default_factory=dict,
         description="Key to value, list of values (any of), or {gte, gt, lte, lt}",
@@ -334,6 +341,11 @@ class SearchHit(Answer):
 
     id: str
     score: float = Field(description="Cosine similarity")
+    relevance: float | None = Field(
+        None,
+        description="Probability that it fits, 0..1, where one picture of a hundred does;"
+        " null without a calibration of the encoder",
+    )
     url: str
     thumbnail_url: str
     metadata: HitMetadata

@@ -232,19 +232,23 @@ class Client(Connection):
         *,
         top_k: int = 10,
         score_threshold: float = 0.0,
+        min_relevance: float = 0.0,
         filters: Mapping[str, Any] | None = None,
     ) -> api.SearchResponse:
         """The pictures that `query` describes, best first.
 
         `filters`: key -> value, list of values (any of), or {"gte": ..., "lt": ...}.
+        `min_relevance`: the least probability that a picture fits, 0..1.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
+            NotCalibrated: a `min_relevance`, and the encoder has no calibration.
         """
         request = {
             "query": query,
             "top_k": top_k,
             "score_threshold": score_threshold,
+            "min_relevance": min_relevance,
             "filters": dict(filters or {}),
         }
         return self._call("POST", "/search", api.SearchResponse, json=request)
@@ -256,6 +260,7 @@ class Client(Connection):
         file_name: str = "",
         top_k: int = 10,
         score_threshold: float = 0.0,
+        min_relevance: float = 0.0,
         filters: Mapping[str, Any] | None = None,
     ) -> api.SearchResponse:
         """The pictures most like this one, which is not stored.
@@ -269,6 +274,7 @@ class Client(Connection):
         options = {
             "top_k": str(top_k),
             "score_threshold": str(score_threshold),
+            "min_relevance": str(min_relevance),
             "filters": json.dumps(dict(filters or {})),
         }
         return self._call(
@@ -280,14 +286,23 @@ class Client(Connection):
         )
 
     def similar(
-        self, image_id: UUID | str, *, top_k: int = 10, score_threshold: float = 0.0
+        self,
+        image_id: UUID | str,
+        *,
+        top_k: int = 10,
+        score_threshold: float = 0.0,
+        min_relevance: float = 0.0,
     ) -> api.SearchResponse:
         """The pictures most like one that is here; itself left out.
 
         Raises:
             ImageNotFound, ImageNotIndexed: there is none, or it has no vector yet.
         """
-        options = {"top_k": top_k, "score_threshold": score_threshold}
+        options = {
+            "top_k": top_k,
+            "score_threshold": score_threshold,
+            "min_relevance": min_relevance,
+        }
         return self._call("GET", f"/images/{image_id}/similar", api.SearchResponse, params=options)
 
     # --- jobs ---

@@ -75,6 +75,22 @@ class UnknownFilterKey(ViewfinderError):
 
 
 @dataclass(eq=False)
+class NotCalibrated(ViewfinderError):
+    """A cut at a probability, and the encoder's cosines cannot be made probabilities."""
+
+    encoder: str
+    code: ClassVar[str] = "not_calibrated"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The encoder has no calibration"
+    template: ClassVar[str] = (
+        "min_relevance needs a calibration, and encoder {encoder} has none: use score_threshold, or"
+        " make one with `viewfinder models calibrate {encoder} DATASET` and restart"
+        " embedding_service"
+    )
+
+
+@dataclass(eq=False)
 class ImageNotFound(ViewfinderError):
     """No such picture."""
 

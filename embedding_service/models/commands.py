@@ -14,17 +14,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from embedding_service.encoder_loading import MINI, UnknownEncoder, chosen_encoder
+from embedding_service.models.calibrate_command import calibrate
+from embedding_service.models.command_line import Model, opened_store, problems
 from embedding_service.models.manifest import WEIGHTS, Manifest
 from embedding_service.models.problems import BrokenModel, ModelProblem, UnknownModel
 from embedding_service.models.store import ModelStore
 from embedding_service.settings import EmbeddingSettings
-from viewfinder.settings import load_settings
 
 DEFAULT_NAME = "ViT-B-32"
 DEFAULT_TAG = "laion2b_s34b_b79k"
-NOT_DONE = 1
-WRONG_ARGUMENT = 2
-
 HELP = """Bring OpenCLIP models, check them, choose one.
 
 A model is made once (this needs `pip install 'viewfinder[openclip]'`) and served without torch.
@@ -68,7 +66,8 @@ TokenizerFolder = Annotated[
         help="A folder with the tokenizer's files, for SigLIP and others that have their own.",
     ),
 ]
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="As `viewfinder models list` has it.")]
+
+app.command("calibrate")(calibrate)
 
 
 @app.command("list")
@@ -82,11 +81,11 @@ def list_models(
 
     viewfinder models list --all --search siglip
     """
-    with _problems():
+    with problems():
         if everything:
             _list_published(search)
             return
-        settings, store = _store()
+        settings, store = opened_store()
         chosen = chosen_encoder(settings) if _can_choose(settings) else ""
         table = Table(box=None, pad_edge=False)
         for title in ("", "model", "vector", "picture", "int8 cosine", "MB", "torch"):
@@ -119,10 +118,10 @@ def pull(
     from embedding_service.models import openclip
     from embedding_service.models.download import Published, fetch
 
-    with _problems():
+    with problems():
         if name == DEFAULT_NAME and not pretrained:
             pretrained = DEFAULT_TAG
-        _, store = _store()
+        _, store = opened_store()
         entry = openclip.published(name, pretrained)
         _refuse_present(store, name, pretrained, force=force)
         published = Published.of(name, pretrained, entry)
@@ -162,8 +161,8 @@ def import_checkpoint(
 
     viewfinder models import epoch_32.pt --name ViT-B-32 --pretrained my-birds
     """
-    with _problems():
-        _, store = _store()
+    with problems():
+        _, store = opened_store()
         if not name and not checkpoint.is_dir():
             raise ModelProblem("of which architecture is it? Add --name, such as --name ViT-B-32")
         name = name or checkpoint.resolve().name
@@ -186,8 +185,8 @@ def export(
 
     Only for models that were brought with --keep-weights; others: pull or import them again.
     """
-    with _problems():
-        _, store = _store()
+    with problems():
+        _, store = opened_store()
         model = store.resolve(model)
         manifest = store.check_files(model)
         if WEIGHTS not in manifest.files:
@@ -208,8 +207,8 @@ def verify(model: Model, pictures: Pictures = None) -> None:
     """
     from embedding_service.models.recheck import recheck
 
-    with _problems():
-        _, store = _store()
+    with problems():
+        _, store = opened_store()
         model = store.resolve(model)
         with _bar("checking files", store.get(model).size_bytes) as advance:
             manifest = store.check_files(model, advance)
@@ -236,8 +235,8 @@ def use(model: Model) -> None:
     An index holds the vectors of one encoder, so switching means embedding all pictures again:
     `viewfinder reindex --model MODEL` does that while searches go on, and switches when it is done.
     """
-    with _problems():
-        settings, store = _store()
+    with problems():
+        settings, store = opened_store()
         model = MINI if model == MINI else store.resolve(model)
         store.use("" if model == MINI else model)
         console = Console(highlight=False, soft_wrap=True)
@@ -256,34 +255,10 @@ def use(model: Model) -> None:
 @app.command()
 def remove(model: Model) -> None:
     """Delete a model. Refused while it is the chosen one or a service holds it."""
-    with _problems():
-        _, store = _store()
+    with problems():
+        _, store = opened_store()
         store.remove(model if store.path_of(model).is_dir() else store.resolve(model))
         Console(highlight=False).print(f"{model} is removed.")
-
-
-@contextmanager
-def _problems() -> Iterator[None]:
-    """One message and an exit status instead of a traceback."""
-    try:
-        yield
-    except (UnknownModel, UnknownEncoder) as problem:
-        raise _fail(str(problem), WRONG_ARGUMENT) from None
-    except ModelProblem as problem:
-        raise _fail(str(problem), NOT_DONE) from None
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise _fail(f"{error.strerror or error}{where}; nothing was stored", NOT_DONE) from None
-
-
-def _fail(text: str, status: int) -> typer.Exit:
-    Console(stderr=True, highlight=False).print(text, style="red", soft_wrap=True, markup=False)
-    return typer.Exit(status)
-
-
-def _store() -> tuple[EmbeddingSettings, ModelStore]:
-    settings = load_settings(EmbeddingSettings)
-    return settings, ModelStore(settings.models_dir)
 
 
 def _can_choose(settings: EmbeddingSettings) -> bool:

@@ -21,6 +21,7 @@ from search_service.service import FULL_NAME, SearchAdapter
 from search_service.vector_index import Vector
 from tests.search_service.points import BUILD_ABOVE, DIM, FREE, SPEC, picture_vector, word_vector
 from viewfinder import rpc
+from viewfinder.calibration import Calibration
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import search_pb2_grpc
 
@@ -32,6 +33,7 @@ class FakeEncoder:
         self.encoder_spec = SPEC
         self.error: Exception | None = None
         self.text_calls: list[list[str]] = []
+        self.known_calibration: Calibration | None = None
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:
@@ -51,6 +53,11 @@ class FakeEncoder:
 
     async def spec(self) -> EncoderSpec:
         return self.encoder_spec
+
+    async def calibration(self, spec: EncoderSpec) -> Calibration | None:
+        if self.error is not None:
+            raise self.error
+        return self.known_calibration
 
 
 @pytest.fixture

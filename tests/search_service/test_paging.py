@@ -18,7 +18,7 @@ from search_service.wanted import ByText, Wanted
 from tests.search_service.conftest import FakeEncoder
 from tests.search_service.points import SPEC, ids_of, point, some_points, unit
 from tests.search_service.requests import ids_in, upsert_of
-from viewfinder.errors import InvalidRequest
+from viewfinder.errors import InvalidRequest, ServiceUnavailable
 from viewfinder.v1 import search_pb2
 
 QUERY = "a dog"
@@ -148,7 +148,7 @@ async def test_a_page_goes_on_with_the_vector_that_it_began_with(
     await collections.upsert(SPEC, points, vectors, beside=False)
     searcher = Searcher(collections, encoder)
     first = await searcher.search(Wanted(ByText(QUERY), top_k=10))
-    encoder.error = AssertionError("asked again")
+    encoder.error = ServiceUnavailable(service="embedding_service")
     second = await searcher.search(Wanted(ByText(QUERY), top_k=10, cursor=first.next_cursor))
     assert len(second.hits) == 10
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 
 from search_service.wire import spec_message
@@ -27,13 +31,14 @@ BATCH = 16
 class Process:
     """`python -m search_service` over one data folder."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
         self._data_dir = data_dir
+        self._settings = settings
         self._process: subprocess.Popen[str] | None = None
         self._channels: list[Any] = []
 
     def spawn(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "VIEWFINDER_DATA_DIR": str(self._data_dir)}
+        environment = {**os.environ, "VIEWFINDER_DATA_DIR": str(self._data_dir), **self._settings}
         return subprocess.Popen(
             [sys.executable, "-m", "search_service"],
             env=environment,
@@ -122,6 +127,56 @@ async def test_everything_acknowledged_survives_kill_9(process: Process) -> None
         await stub.DeletePoints(search_pb2.DeletePointsRequest(ids=ids[start : start + 1000]))
     left = await stub.GetCollection(search_pb2.GetCollectionRequest())
     assert left.vectors_count == state.vectors_count - len(acknowledged)
+
+
+@pytest.mark.slow  # starts the process six times
+async def test_kill_9_at_any_moment_of_building_a_graph_loses_nothing(tmp_path: Path) -> None:
+    """In the copy, in the builder, while catching up, just before and after the swap."""
+    process = Process(tmp_path, VIEWFINDER_BUILD_ABOVE="1000")
+    generations = tmp_path / "index" / "edge"
+    acknowledged: set[str] = set()
+    batches = itertools.count()
+    pause = random.Random(7)
+
+    async def write(stub: Any, goal: float = math.inf) -> None:
+        while len(acknowledged) < goal:
+            request = batch_of(next(batches) * BATCH)
+            try:
+                await stub.Upsert(request, timeout=10)
+            except ViewfinderError:
+                return
+            acknowledged.update(point.id for point in request.points)
+
+    try:
+        for _ in range(5):
+            stub = await process.start()
+            goal = len(acknowledged) + 1100
+            known = set(generations.glob("*"))
+            await write(stub, goal)
+            while set(generations.glob("*")) <= known:
+                await asyncio.sleep(0.002)
+            going_on = asyncio.create_task(write(stub))
+            await asyncio.sleep(pause.uniform(0, 1.5))
+            process.end(signal.SIGKILL)
+            await going_on
+        stub = await process.start()
+        await write(stub, len(acknowledged) + 300)
+        state = await stub.GetCollection(search_pb2.GetCollectionRequest())
+        while not state.indexed or len(list(generations.iterdir())) > 2:
+            await asyncio.sleep(0.05)
+            state = await stub.GetCollection(search_pb2.GetCollectionRequest())
+        assert state.vectors_count >= len(acknowledged) > 5500
+        for image_id in sorted(acknowledged)[::50]:
+            await stub.Search(search_pb2.SearchRequest(image_id=image_id, top_k=1))
+        assert process.end(signal.SIGTERM) == 0
+        await asyncio.sleep(0.2)
+        assert not [
+            child.pid
+            for child in psutil.process_iter(["cmdline"])
+            if str(tmp_path) in " ".join(child.info["cmdline"] or [])
+        ]
+    finally:
+        await process.close()
 
 
 @pytest.mark.slow  # starts the process twice

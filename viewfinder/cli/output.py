@@ -26,17 +26,33 @@ def show_hits(console: Console, client: Client, answer: SearchResponse) -> None:
         console.print("Nothing found. Try other words, fewer filters, or `viewfinder status`.")
         return
     table = Table(box=None, pad_edge=False)
-    for name, justify in (("score", "right"), ("picture", "left"), ("size", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
+    table.add_column("relevance", justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("picture", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
     table.add_column("id", no_wrap=True)
     table.add_column("address", overflow="fold")
     for hit in answer.results:
         about = hit.metadata
         size = f"{about.width} x {about.height}" if about.width and about.height else ""
         table.add_row(
-            f"{hit.score:.3f}", _plain(about.file_name), size, hit.id, client.absolute(hit.url)
+            percent(hit.relevance),
+            f"{hit.score:.3f}",
+            _plain(about.file_name),
+            size,
+            hit.id,
+            client.absolute(hit.url),
         )
     console.print(table)
+
+
+def percent(relevance: float | None) -> str:
+    """97 %, and never 100: nothing is certain. Empty where it is not known."""
+    if relevance is None:
+        return ""
+    if relevance < 0.01:
+        return "< 1 %"
+    return "> 99 %" if relevance > 0.99 else f"{relevance:.0%}".replace("%", " %")
 
 
 def show_record(console: Console, client: Client, image: ImageRecord) -> None:

@@ -31,6 +31,12 @@ TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, max=100, help="At mos
 Threshold = Annotated[
     float, typer.Option("--threshold", min=0, max=1, help="Leave out lower scores (cosine).")
 ]
+MinRelevance = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Leave out what fits less probably; 0.5 means the same for every query."
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", "-f", help="key=value, key=a,b, key>=1, key<2; may be repeated."),
@@ -57,6 +63,8 @@ For example:
     viewfinder search "sunset" --top-k 5 --filter tags=holiday --filter "width>=2000"
 
     viewfinder search --image query.jpg --json
+
+    viewfinder search "a red bicycle" --min-relevance 0.5
 
 Filters: tags, category, media_type, file_name, camera, width, height, size_bytes, taken_at,
 uploaded_at, metadata.NAME. Exit status: 0, also when nothing was found.
@@ -126,6 +134,7 @@ def search(
     ] = None,
     top_k: TopK = 10,
     threshold: Threshold = 0.0,
+    min_relevance: MinRelevance = 0.0,
     filters: Filters = None,
     as_json: AsJson = False,
     api: Api = None,
@@ -133,20 +142,20 @@ def search(
     """See SEARCH_HELP."""
     if (query is None) == (image is None):
         raise fail("Give a description, or a picture with --image (not both)", WRONG_ARGUMENT)
-    wanted: dict[str, Any]
+    options: dict[str, Any] = {
+        "top_k": top_k,
+        "score_threshold": threshold,
+        "min_relevance": min_relevance,
+    }
     try:
-        wanted = parse_filters(filters or [])
+        options["filters"] = parse_filters(filters or [])
     except ValueError as error:
         raise fail(str(error), WRONG_ARGUMENT) from None
     with gateway(api) as client:
         if image is not None:
-            answer = client.search_by_image(
-                image, top_k=top_k, score_threshold=threshold, filters=wanted
-            )
+            answer = client.search_by_image(image, **options)
         else:
-            answer = client.search(
-                query or "", top_k=top_k, score_threshold=threshold, filters=wanted
-            )
+            answer = client.search(query or "", **options)
         if as_json:
             print(answer.model_dump_json(indent=2))
         else:
@@ -157,6 +166,7 @@ def similar(
     image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture that is there.")],
     top_k: TopK = 10,
     threshold: Threshold = 0.0,
+    min_relevance: MinRelevance = 0.0,
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
@@ -165,7 +175,9 @@ def similar(
     viewfinder similar 4f6b66be-b371-8c36-7299-c77f5b771ca0
     """
     with gateway(api) as client:
-        answer = client.similar(image_id, top_k=top_k, score_threshold=threshold)
+        answer = client.similar(
+            image_id, top_k=top_k, score_threshold=threshold, min_relevance=min_relevance
+        )
         if as_json:
             print(answer.model_dump_json(indent=2))
         else:

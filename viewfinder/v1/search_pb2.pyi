@@ -59,7 +59,7 @@ class DeletePointsResponse(_message.Message):
     def __init__(self, epoch: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "facets", "group_by", "collapse", "cursor", "sort")
+    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "min_relevance", "facets", "group_by", "collapse", "cursor", "sort")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class SearchRequest(_message.Message):
     FILTERS_FIELD_NUMBER: _ClassVar[int]
     ALSO_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MIN_RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     FACETS_FIELD_NUMBER: _ClassVar[int]
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     COLLAPSE_FIELD_NUMBER: _ClassVar[int]
@@ -81,12 +82,13 @@ class SearchRequest(_message.Message):
     filters: _struct_pb2.Struct
     also: _containers.RepeatedCompositeFieldContainer[Example]
     weight: float
+    min_relevance: float
     facets: _containers.RepeatedScalarFieldContainer[str]
     group_by: str
     collapse: float
     cursor: str
     sort: str
-    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ...) -> None: ...
+    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., min_relevance: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ...) -> None: ...
 
 class Example(_message.Message):
     __slots__ = ("text", "image_id", "weight")
@@ -99,18 +101,20 @@ class Example(_message.Message):
     def __init__(self, text: _Optional[str] = ..., image_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "payload", "same_ids", "pages")
+    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     SAME_IDS_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     payload: _struct_pb2.Struct
+    relevance: float
     same_ids: _containers.RepeatedScalarFieldContainer[str]
     pages: _containers.RepeatedCompositeFieldContainer[GroupPage]
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ...) -> None: ...
 
 class GroupPage(_message.Message):
     __slots__ = ("id", "score", "page")
