@@ -15,7 +15,7 @@ from viewfinder.calibration import QueryKind
 from viewfinder.errors import ImageNotFound, InvalidRequest
 
 MAX_TOP_K = 100
-MAX_EXAMPLES = 16
+MAX_EXAMPLES = 17  # what the gateway allows: 8 of each kind, and a text
 MAX_FACETS = 8
 MAX_WEIGHT = 100.0
 LEAST_COLLAPSE = 0.5

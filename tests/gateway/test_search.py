@@ -315,7 +315,7 @@ async def test_what_is_no_picture_is_refused(
     [
         [],
         [file(b"x"), file(b"y")],
-        [file(b"x"), field("query", "a cat")],
+        [file(b"x"), field("colour", "red")],
         [file(b"x"), field("top_k", "0")],
         [file(b"x"), field("top_k", "many")],
         [file(b"x"), field("score_threshold", "nan")],
