@@ -143,9 +143,13 @@ async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2
     try:
         return await parts.services.search.Search(request, timeout=SEARCH_S)
     except ImageNotIndexed as error:
-        # It is not in the index; whether it is anywhere, and why not there, the catalogue knows.
-        record = await known_image(parts, UUID(error.image_id))
-        raise ImageNotIndexed(image_id=record.id, state=record.state) from None
+        missing = error
+    # It is not in the index; whether it is anywhere, and why not there, the catalogue knows.
+    named = {request.image_id, *(example.image_id for example in request.also)}
+    if missing.image_id not in named:
+        raise missing
+    record = await known_image(parts, UUID(missing.image_id))
+    raise ImageNotIndexed(image_id=record.id, state=record.state)
 
 
 def _answer(
