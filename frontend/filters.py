@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from viewfinder.api_models import Sort
+
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -25,7 +27,13 @@ _UNSET: dict[str, Any] = {
     "until": None,
     "least-relevance": 0,
     "least-score": 0.0,
+    "without": "",
+    "sort": "best",
+    "alike-once": False,
 }
+_SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}
+_ALIKE = 0.95
+"""Cosine from which pictures are shown once."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,9 @@ class Wanted:
     filters: dict[str, Any]
     least_relevance: float
     least_score: float
+    negative: str = ""
+    sort: Sort = "relevance"
+    collapse: float = 0.0
 
 
 def filter_controls(*, used: bool) -> Wanted:
@@ -47,6 +58,9 @@ def filter_controls(*, used: bool) -> Wanted:
     with st.popover(label, icon=":material/tune:", key="filters"):
         if not used:
             st.caption("For searches: describe a picture to use them.")
+        without = st.text_input(
+            "But not", placeholder="Away from this: a toy", max_chars=512, key="without"
+        )
         tags = st.multiselect(
             "Tags",
             options=[],
@@ -69,8 +83,18 @@ def filter_controls(*, used: bool) -> Wanted:
             " search.",
         )
         least = st.slider("Least score", 0.0, 1.0, 0.0, 0.01, key="least-score")
+        st.session_state.setdefault("sort", "best")
+        sort = st.segmented_control("First", options=list(_SORTS), key="sort", required=True)
+        once = st.toggle("Show pictures that look the same once", key="alike-once")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
-    return Wanted(_as_search_filters(tags, types, since, until), percent / 100, least)
+    return Wanted(
+        _as_search_filters(tags, types, since, until),
+        percent / 100,
+        least,
+        negative=without.strip(),
+        sort=_SORTS.get(sort or "best", "relevance"),
+        collapse=_ALIKE if once else 0.0,
+    )
 
 
 def _clear() -> None:
