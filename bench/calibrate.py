@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from bench.calibration_fit import fit
-from bench.calibration_queries import Halves, halves_of
+from bench.calibration_queries import Split, fold_of, split_queries
 from bench.calibration_table import Worth, worth
 from bench.retrieval import embed_pictures, embed_texts
 from bench.retrieval_dataset import read_dataset
@@ -21,11 +21,11 @@ from viewfinder.pixels import PixelPool
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A dataset as an encoder sees it: `pictures` float32 [n, dim] are those to fit on."""
+    """A dataset as an encoder sees it; `pictures` float32 [n, dim] are all of it."""
 
     name: str
     pictures: FloatArray
-    halves: tuple[Halves, ...]
+    splits: tuple[Split, ...]
 
 
 def read_material(
@@ -45,18 +45,26 @@ def read_material(
     for broken in embedded.broken:
         console.print(f"left out: {broken.path}: {broken.reason}", markup=False, soft_wrap=True)
     name = path.absolute().stem
-    halves = halves_of(name, embedded.dataset, pictures, lambda texts: embed_texts(encoder, texts))
-    return Material(name, pictures[::2], tuple(halves))
+    splits = split_queries(
+        name, embedded.dataset, pictures, lambda texts: embed_texts(encoder, texts)
+    )
+    return Material(name, pictures, tuple(splits))
+
+
+def folds_of(materials: Sequence[Material]) -> tuple[FloatArray, FloatArray]:
+    """The pictures to fit on."""
+    first, second = (
+        np.concatenate([fold_of(one.pictures, fold) for one in materials]) for fold in (0, 1)
+    )
+    return first, second
 
 
 def calibrate(
     encoder: str, revision: str, materials: Sequence[Material]
 ) -> tuple[Calibration, list[Worth]]:
-    """Fit on one half of everything, and judge on the other; the background is the first half's
-    pictures."""
-    reference = np.concatenate([one.pictures for one in materials])
-    halves = [half for one in materials for half in one.halves]
-    fitted_on = [half.fit for half in halves]
+    """Fit on one half of everything, and judge on the other."""
+    splits = [split for one in materials for split in one.splits]
     names = ", ".join(f"{one.name} ({len(one.pictures):,} pictures)" for one in materials)
-    calibration = fit(encoder, revision, reference, fitted_on, names)
-    return calibration, worth(calibration, fitted_on, [half.held_out for half in halves])
+    folds = [split.folds for split in splits]
+    calibration = fit(encoder, revision, folds_of(materials), folds, names)
+    return calibration, worth(calibration, folds, [split.held_out for split in splits])

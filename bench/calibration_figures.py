@@ -67,7 +67,7 @@ def by_calibration(calibration: Calibration) -> Probabilities:
 
     def probabilities(judged: Judgements) -> Numbers:
         logistic = calibration.text if judged.kind == "text" else calibration.picture
-        return _curve(logistic, z_scores(calibration.background, judged))
+        return _curve(logistic, z_scores(calibration.background, judged, logistic))
 
     return probabilities
 
@@ -85,7 +85,7 @@ def by_cosine(fitted_on: Sequence[Judgements], base_rate: float) -> Probabilitie
                 answers.append(one.fits[known] == FITS)
                 weights.append(weights_of(one.fits, base_rate)[known])
         together = (np.concatenate(parts) for parts in (scores, answers, weights))
-        curves[kind] = fit_logistic(*together)
+        curves[kind], _ = fit_logistic(*together)
     return lambda judged: _curve(curves[judged.kind], 10.0 * judged.cosines().astype(np.float64))
 
 
@@ -95,7 +95,7 @@ def by_z_score(calibration: Calibration) -> Probabilities:
     coefficients = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592, 0.0)
 
     def probabilities(judged: Judgements) -> Numbers:
-        z = z_scores(calibration.background, judged)
+        z = z_scores(calibration.background, judged, Logistic(1, 0))
         t = 1 / (1 + 0.3275911 * np.abs(z) / np.sqrt(2))
         tail = np.polyval(coefficients, t) * np.exp(-(z**2) / 2) / 2
         below: Numbers = np.where(z > 0, 1 - tail, tail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ BASE_RATE = 0.01
 """Of a hundred pictures one fits."""
 RANK = 32
 """Directions of the background that are told apart; more gain nothing (docs/evaluation.md)."""
+_OWN = (0.0, 0.25, 0.5, 0.75, 1.0)
 _DIGITS = 6
 _RIDGE = 1e-6
 _LEAST_SLOPE = 1e-3
@@ -25,23 +27,36 @@ Numbers = NDArray[np.float64]
 def fit(
     encoder: str,
     revision: str,
-    reference: FloatArray,
-    judged: Sequence[Judgements],
+    pictures: tuple[FloatArray, FloatArray],
+    judged: Sequence[tuple[Judgements, Judgements]],
     fitted_on: str,
+    others: FloatArray | None = None,
     base_rate: float = BASE_RATE,
 ) -> Calibration:
-    """A calibration from vectors of pictures of all sorts [n, dim] and known answers.
+    """A calibration from vectors of pictures [n, dim] in two folds, and known answers of the same.
 
-    Every sort of query weighs the same, and every query within it.
+    The background is of all pictures and `others`; the curves are fitted on what either fold's
+    queries score against the background of the other fold (cross-fitting). Every sort of query
+    weighs the same, and every query within it.
 
     Raises:
         ValueError: no text queries or no picture queries.
     """
-    background = background_of(reference)
+    always = [] if others is None else [others]
+    unseen = [background_of(np.concatenate([*always, pictures[1 - fold]])) for fold in (0, 1)]
     text, picture = (
-        logistic_of(background, [one for one in judged if one.kind == kind], base_rate)
+        logistic_of(
+            [
+                (unseen[fold], folds[fold])
+                for folds in judged
+                for fold in (0, 1)
+                if folds[fold].kind == kind
+            ],
+            base_rate,
+        )
         for kind in ("text", "picture")
     )
+    background = background_of(np.concatenate([*always, *pictures]))
     return Calibration(encoder, revision, base_rate, background, text, picture, fitted_on).checked()
 
 
@@ -73,28 +88,40 @@ def weights_of(fits: NDArray[np.int8], base_rate: float) -> Numbers:
     return weights
 
 
-def z_scores(background: Background, judged: Judgements) -> Numbers:
-    """[n, m]: how many spreads each cosine is above what the query scores with any picture."""
-    means, spreads = np.array([background.of(query) for query in judged.queries]).T
+def z_scores(background: Background, judged: Judgements, logistic: Logistic) -> Numbers:
+    """[n, m]: what the curve is over."""
+    of_each = [logistic.measured(*background.of(query)) for query in judged.queries]
+    means, spreads = np.array(of_each).T
     scores: Numbers = (judged.cosines() - means[:, None]) / spreads[:, None]
     return scores
 
 
-def logistic_of(background: Background, judged: Sequence[Judgements], base_rate: float) -> Logistic:
-    """The curve over z-scores."""
+def logistic_of(judged: Sequence[tuple[Background, Judgements]], base_rate: float) -> Logistic:
+    """The most likely curve; how much a query's own background counts is tried out."""
     if not judged:
         raise ValueError("no queries to fit a curve on")
-    scores, answers, weights = [], [], []
-    for one in judged:
-        known = one.fits >= 0
-        scores.append(z_scores(background, one)[known])
-        answers.append(one.fits[known] == FITS)
-        weights.append(weights_of(one.fits, base_rate)[known] / len(judged))
-    return fit_logistic(*(np.concatenate(parts) for parts in (scores, answers, weights)))
+    of_all = np.array([background.of(query) for background, one in judged for query in one.queries])
+    mean, spread = (round(float(number), _DIGITS) for number in np.median(of_all, 0))
+    answers = np.concatenate([one.fits[one.fits >= 0] == FITS for _, one in judged])
+    weights = np.concatenate(
+        [weights_of(one.fits, base_rate)[one.fits >= 0] for _, one in judged]
+    ) / len(judged)
+    tried = []
+    for own in _OWN:
+        measure = Logistic(1, 0, own, mean, spread)
+        scores = np.concatenate(
+            [z_scores(background, one, measure)[one.fits >= 0] for background, one in judged]
+        )
+        curve, loss = fit_logistic(scores, answers, weights)
+        tried.append((loss, -own, replace(curve, own=own, mean=mean, spread=spread)))
+    return min(tried, key=lambda one: one[:2])[2]
 
 
-def fit_logistic(scores: Numbers, answers: NDArray[np.bool_], weights: Numbers) -> Logistic:
-    """The most likely curve for weighted yes-or-no answers [n] at scores [n]: Newton's method.
+def fit_logistic(
+    scores: Numbers, answers: NDArray[np.bool_], weights: Numbers
+) -> tuple[Logistic, float]:
+    """The most likely curve for weighted yes-or-no answers [n] at scores [n], and its log loss.
+    Newton's method.
 
     The slope is kept above 0: a higher score never means less.
     """
@@ -114,9 +141,9 @@ def fit_logistic(scores: Numbers, answers: NDArray[np.bool_], weights: Numbers) 
         found, loss = found - step, min(loss, tried)
         if np.abs(step).max() < 1e-9:
             break
-    return Logistic(
-        max(round(float(found[0]), _DIGITS), _LEAST_SLOPE), round(float(found[1]), _DIGITS)
-    )
+    slope_and_intercept = (round(float(number), _DIGITS) for number in found)
+    curve = Logistic(*slope_and_intercept)
+    return replace(curve, slope=max(curve.slope, _LEAST_SLOPE)), loss
 
 
 def _loss(features: Numbers, answers: NDArray[np.bool_], weights: Numbers, found: Numbers) -> float:

@@ -74,16 +74,25 @@ class Judgements:
 
 
 @dataclass(frozen=True)
-class Halves:
-    """To fit on, and to judge: no picture and no query is in both."""
+class Split:
+    """To fit on, in two folds of other pictures, and to judge: no picture and no query is in both.
 
-    fit: Judgements
+    A curve is fitted on z-scores of pictures that the background has not seen, as it will not have
+    seen a user's.
+    """
+
+    folds: tuple[Judgements, Judgements]
     held_out: Judgements
 
 
-def halves_of(
+def fold_of(pictures: FloatArray, fold: int) -> FloatArray:
+    """Vectors of the pictures of fold 0 or 1."""
+    return pictures[2 * fold :: 4]
+
+
+def split_queries(
     name: str, dataset: Dataset, pictures: FloatArray, embed: Callable[[Sequence[str]], FloatArray]
-) -> list[Halves]:
+) -> list[Split]:
     """Sentences, single words and pictures as queries, from a dataset's captions or labels.
 
     `pictures` float32 [m, dim] belong to `dataset.pictures`. A caption is written for one picture,
@@ -95,18 +104,23 @@ def halves_of(
         DatasetProblem: there is too little in it.
     """
     said = _Said(dataset)
-    parity = np.arange(len(pictures)) % 2
-    found = []
-    for title, kind, queries, fits, of_half in (
+    number = np.arange(len(pictures))
+    found: list[Split] = []
+    for title, kind, queries, fits, side in (
         ("sentences", "text", *_sentences(dataset, said, embed)),
         ("words", "text", *_words(said, embed)),
         ("pictures", "picture", *_pictures(said, pictures)),
     ):
         whole = Judgements(f"{name}: {title}", _kind(kind), queries, pictures, fits)
-        sides = [whole.some(of_half == side, parity == side) for side in (0, 1)]
-        if all(len(side.queries) for side in sides):
-            found.append(Halves(*sides))
-    if {halves.fit.kind for halves in found} != {"text", "picture"}:
+        # A word may be asked of both folds; what belongs to a picture only of its own.
+        parts = [
+            whole.some(side % 2 == 0 if title == "words" else side % 4 == 0, number % 4 == 0),
+            whole.some(side % 2 == 0 if title == "words" else side % 4 == 2, number % 4 == 2),
+            whole.some(side % 2 == 1, number % 2 == 1),
+        ]
+        if all(len(part.queries) for part in parts):
+            found.append(Split((parts[0], parts[1]), parts[2]))
+    if {split.held_out.kind for split in found} != {"text", "picture"}:
         raise DatasetProblem(
             f"{name} says too little: a calibration needs texts that fit some pictures and not"
             " others, and pictures that show the same. Some hundreds of pictures will do"
@@ -176,7 +190,7 @@ def _sentences(
         fits[row, list(query.right)] = FITS
     # A picture's captions stay on its side; a label's pictures are on both, so by its number.
     sides = [query.right[0] if len(query.right) == 1 else query.group for query in queries]
-    return embed([query.text for query in queries]), fits, np.array(sides) % 2
+    return embed([query.text for query in queries]), fits, np.array(sides)
 
 
 def _words(said: _Said, embed: Callable[[Sequence[str]], FloatArray]) -> _Made:
@@ -188,7 +202,7 @@ def _words(said: _Said, embed: Callable[[Sequence[str]], FloatArray]) -> _Made:
     return (
         np.zeros((0, 0), np.float32) if vectors is None else vectors,
         fits.astype(np.int8),
-        np.arange(len(often)) % 2,
+        np.arange(len(often)),
     )
 
 
@@ -206,7 +220,7 @@ def _pictures(said: _Said, pictures: FloatArray) -> _Made:
     apart &= (whole[chosen][:, None] > 0) & (whole[None] > 0)
     fits = np.where(alike, FITS, np.where(apart, FITS_NOT, UNKNOWN)).astype(np.int8)
     fits[np.arange(len(chosen)), chosen] = UNKNOWN  # itself
-    return pictures[chosen], fits, chosen % 2
+    return pictures[chosen], fits, chosen
 
 
 def _spread(count: int) -> NDArray[np.int64]:

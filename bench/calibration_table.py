@@ -39,9 +39,12 @@ class Worth:
 
 
 def worth(
-    calibration: Calibration, fitted_on: Sequence[Judgements], held_out: Sequence[Judgements]
+    calibration: Calibration,
+    folds: Sequence[tuple[Judgements, Judgements]],
+    held_out: Sequence[Judgements],
 ) -> list[Worth]:
-    """Measured on `held_out`; what it is compared with is fitted on `fitted_on`."""
+    """Measured on `held_out`; what it is compared with is fitted on `folds`."""
+    fitted_on = [fold for pair in folds for fold in pair]
     rate = calibration.base_rate
     plain = by_cosine(fitted_on, rate)
     cuts = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding_service.encoders.base import Encoder
+from embedding_service.encoders.widened import WidenedEncoder, widened_dim
 from embedding_service.models.manifest import WEIGHTS, Manifest
 from embedding_service.models.problems import ModelProblem
 from embedding_service.models.store import ModelStore, hold
@@ -30,8 +31,8 @@ def chosen_encoder(settings: EmbeddingSettings) -> str:
         UnknownEncoder: the environment names none or several.
     """
     store = ModelStore(settings.models_dir)
-    if settings.encoder == MINI:
-        return MINI
+    if settings.encoder == MINI or widened_dim(settings.encoder):
+        return settings.encoder
     if settings.encoder:
         try:
             return store.resolve(settings.encoder)
@@ -83,6 +84,9 @@ def _maker(settings: EmbeddingSettings, name: str) -> Callable[[], Encoder]:
     threads = settings.encoder_threads
     if name == MINI:
         return lambda: _mini(threads)
+    dim = widened_dim(name)
+    if dim is not None:
+        return lambda: WidenedEncoder(_mini(threads), dim)
     store = ModelStore(settings.models_dir)
     manifest = store.get(name)
     on_gpu = not settings.force_cpu and _GPU_DRIVER.exists()

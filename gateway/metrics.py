@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from gateway.search_gate import SearchGate
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 
@@ -40,6 +42,27 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
+        self.cache = Counter(
+            "viewfinder_search_cache",
+            "Searches by what became of them: hit (kept answer), shared (with an equal one under"
+            " way), miss, bypass (nothing can be kept now)",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.shed = Counter(
+            "viewfinder_searches_shed", "Searches turned away with 429", registry=self.registry
+        )
+        self.searches_limit = Gauge(
+            "viewfinder_searches_limit",
+            "How many searches may run at once now; 0: any number",
+            registry=self.registry,
+        )
+        self.searches_in_flight = Gauge(
+            "viewfinder_searches_in_flight", "Searches that run", registry=self.registry
+        )
+        self.searches_waiting = Gauge(
+            "viewfinder_searches_waiting", "Searches that wait to be let in", registry=self.registry
+        )
         self.files = Counter(
             "viewfinder_uploaded_files",
             "Files of uploads by what became of them",
@@ -49,6 +72,12 @@ class Metrics:
         self.upload_bytes = Counter(
             "viewfinder_uploaded_bytes", "Bytes of files received", registry=self.registry
         )
+
+    def watch(self, gate: SearchGate) -> None:
+        """Ask this gate when somebody asks."""
+        self.searches_limit.set_function(lambda: gate.limit)
+        self.searches_in_flight.set_function(lambda: gate.in_flight)
+        self.searches_waiting.set_function(lambda: gate.waiting)
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 from redis import Redis
 
+from gateway.answering import Answering
 from gateway.latency import SearchLatencies
 from gateway.metrics import Metrics
 from gateway.query_picture import QueryPictures
+from gateway.result_cache import ResultCache
+from gateway.search_gate import AdaptiveLimit, SearchGate
 from gateway.services import Services
 from gateway.settings import GatewaySettings
+from gateway.single_flight import SingleFlight
 from gateway.urls import Urls
 from viewfinder.pixels import PixelLimits, PixelPool
 from viewfinder.queue import connect
+from viewfinder.redis_run import RedisRuns
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Parts:
     metrics: Metrics
     query_pictures: QueryPictures
     queue: Redis
-    latencies: SearchLatencies = field(default_factory=SearchLatencies)
+    answering: Answering
+    latencies: SearchLatencies
 
 
 @asynccontextmanager
@@ -41,6 +47,8 @@ async def open_parts(
     """Channels, decoders and queue client, closed at the end."""
     services = Services.open(settings)
     queue = connect(settings)
+    latencies = SearchLatencies()
+    answering = _answering(settings, urls, metrics, latencies)
     limits = PixelLimits(max_pixels=settings.max_pixels)
     try:
         with PixelPool(settings.gateway_pixel_processes, limits) as pool:
@@ -51,12 +59,33 @@ async def open_parts(
             # and the gateway should not wait for it either.
             warming = asyncio.create_task(asyncio.to_thread(pool.warm_up))
             try:
-                yield Parts(settings, services, urls, metrics, pictures, queue)
+                yield Parts(
+                    settings, services, urls, metrics, pictures, queue, answering, latencies
+                )
             finally:
                 await warming
     finally:
+        await answering.cache.close()
         queue.close()
         await services.close()
+
+
+def _answering(
+    settings: GatewaySettings, urls: Urls, metrics: Metrics, latencies: SearchLatencies
+) -> Answering:
+    limit = AdaptiveLimit(
+        settings.fewest_searches, settings.most_searches, settings.search_goal_ms / 1000
+    )
+    gate = SearchGate(limit if settings.shed_load else None, metrics.shed.inc)
+    metrics.watch(gate)
+    cache = ResultCache(
+        RedisRuns(settings),
+        settings.collection,
+        settings.cache_ttl_s if settings.redis_cache_enabled else 0,
+        settings.cache_max_entry_bytes,
+        settings.cache_timeout_ms / 1000,
+    )
+    return Answering(settings.collection, urls, cache, gate, SingleFlight(), metrics, latencies)
 
 
 async def _parts(request: Request) -> Parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,7 +11,6 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from gateway import examples
-from gateway.answers import answer
 from gateway.base64_picture import from_base64
 from gateway.forms import Field, FileBytes, FileStart, read_form
 from gateway.images import known_image
@@ -31,7 +31,6 @@ from viewfinder.v1 import search_pb2
 
 router = APIRouter(tags=["search"])
 
-_MS = 1000.0
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -48,7 +47,11 @@ async def search(
     start = time.perf_counter()
     request = search_request(asked)
     request.text = searchable(asked.query)
-    return _answer(parts, request, await _search(parts, request), asked.query, start)
+
+    async def find() -> api.SearchResponse:
+        return _answer(parts, await _search(parts, request), asked.query)
+
+    return await parts.answering.answer(start, request, find)
 
 
 @router.post(
@@ -73,8 +76,17 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
     wanted = search_request(options)
     if options.query is not None:
         wanted.also.append(text_part(options.query, options.query_weight, "query"))
-    found = await _by_picture(parts, wanted, data, file_name)
-    return _answer(parts, wanted, found, options.query, start)
+    digest = await asyncio.to_thread(hashlib.sha256, data)
+
+    async def find() -> api.SearchResponse:
+        by_picture = search_pb2.SearchRequest()
+        by_picture.CopyFrom(wanted)
+        found = await _by_picture(parts, by_picture, data, file_name)
+        return _answer(parts, found, options.query)
+
+    # The answer repeats the query, which an example with the same text would not make it do.
+    beside = [digest.digest(), (options.query or "").encode()]
+    return await parts.answering.answer(start, wanted, find, beside)
 
 
 async def _by_picture(
@@ -136,12 +148,19 @@ async def similar(
     )
     wanted = search_request(options)
     wanted.image_id = record.id
-    return _answer(parts, wanted, await _search(parts, wanted), None, start)
+
+    async def find() -> api.SearchResponse:
+        return _answer(parts, await _search(parts, wanted), None)
+
+    return await parts.answering.answer(start, wanted, find)
 
 
 async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
+    async def call(asked: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
+        return await parts.services.search.Search(asked, timeout=SEARCH_S)
+
     try:
-        return await parts.services.search.Search(request, timeout=SEARCH_S)
+        return await parts.answering.ask(call, request)
     except ImageNotIndexed as error:
         missing = error
     # It is not in the index; whether it is anywhere, and why not there, the catalogue knows.
@@ -153,31 +172,16 @@ async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2
 
 
 def _answer(
-    parts: Parts,
-    request: search_pb2.SearchRequest,
-    found: search_pb2.SearchResponse,
-    query: str | None,
-    start: float,
-) -> Response:
+    parts: Parts, found: search_pb2.SearchResponse, query: str | None
+) -> api.SearchResponse:
     hits = [search_hit(hit, parts.urls) for hit in found.hits]
-    latency_ms = (time.perf_counter() - start) * _MS
-    latencies, hops = parts.latencies, parts.metrics.hops
-    latencies.total.add(latency_ms)
-    latencies.search.add(found.index_ms)
-    hops.labels("total").observe(latency_ms / _MS)
-    hops.labels("index").observe(found.index_ms / _MS)
-    if query is not None or request.WhichOneof("query") == "pixels":
-        latencies.embedding.add(found.embed_ms)
-        hops.labels("embedding").observe(found.embed_ms / _MS)
-    return answer(
-        api.SearchResponse(
-            query=query,
-            results=hits,
-            total=len(hits),
-            next_cursor=found.next_cursor or None,
-            facets=[facet(one) for one in found.facets],
-            latency_ms=round(latency_ms, 3),
-        )
+    return api.SearchResponse(
+        query=query,
+        results=hits,
+        total=len(hits),
+        next_cursor=found.next_cursor or None,
+        facets=[facet(one) for one in found.facets],
+        latency_ms=0,
     )
 
 

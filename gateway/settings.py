@@ -104,6 +104,54 @@ class GatewaySettings(SharedSettings):
         description="Most pixels of a picture, by its header, before it is decoded",
     )
 
+    cache_ttl_s: int = Field(
+        3600,
+        ge=0,
+        le=30 * 86_400,
+        alias="REDIS_CACHE_TTL",
+        description="How long an answer to a search is kept at most, seconds; it is never shown"
+        " once something was written since. 0: none is kept",
+    )
+    cache_max_entry_bytes: int = Field(
+        256 << 10,
+        ge=1024,
+        alias="VIEWFINDER_CACHE_MAX_ENTRY_BYTES",
+        description="Larger answers are not kept, bytes",
+    )
+    cache_timeout_ms: float = Field(
+        10.0,
+        gt=0,
+        le=1000,
+        alias="VIEWFINDER_CACHE_TIMEOUT_MS",
+        description="The search is made when Redis has not answered by then, milliseconds",
+    )
+    shed_load: bool = Field(
+        True,
+        alias="VIEWFINDER_SHED_LOAD",
+        description="Turn searches away (429) before all become slow",
+    )
+    fewest_searches: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        alias="VIEWFINDER_FEWEST_SEARCHES",
+        description="So many searches may always run at once, however slow they are",
+    )
+    most_searches: int = Field(
+        64,
+        ge=1,
+        le=1024,
+        alias="VIEWFINDER_MOST_SEARCHES",
+        description="Never more searches run at once; others wait for a moment",
+    )
+    search_goal_ms: float = Field(
+        250.0,
+        gt=0,
+        le=60_000,
+        alias="VIEWFINDER_SEARCH_GOAL_MS",
+        description="Fewer searches run at once while most take longer than this, milliseconds",
+    )
+
     @field_validator("cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -124,6 +172,16 @@ class GatewaySettings(SharedSettings):
         if value and not value.startswith(("http://", "https://")):
             raise PydanticCustomError("public_url", "must start with http:// or https://")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.fewest_searches > self.most_searches:
+            raise PydanticCustomError(
+                "searches",
+                "VIEWFINDER_FEWEST_SEARCHES is {fewest}, VIEWFINDER_MOST_SEARCHES only {most}",
+                {"fewest": self.fewest_searches, "most": self.most_searches},
+            )
+        return self
 
     @property
     def is_local(self) -> bool:

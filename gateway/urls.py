@@ -23,6 +23,12 @@ class Urls:
         self._base = public_url
         self._key = hashlib.sha256(f"content:{api_key}".encode()).digest() if api_key else None
 
+    @property
+    def period(self) -> bytes:
+        """The same as long as the same pictures get the same addresses."""
+        day = "" if self._key is None else f" {int(time.time()) // _DAY_S} {self._key.hex()}"
+        return f"{self._base}{day}".encode()
+
     def original(self, image_id: str) -> str:
         """Where the original is."""
         return self._content(image_id, {})

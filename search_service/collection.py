@@ -10,8 +10,8 @@ from uuid import UUID
 
 import numpy as np
 
-from search_service.encoder_binding import EncoderBinding, EncoderSpec
-from search_service.epoch import Epoch
+from search_service.encoder_binding import Binding, EncoderSpec
+from search_service.epoch import Counter
 from search_service.filters import Condition
 from search_service.vector_index import (
     FacetCount,
@@ -40,7 +40,7 @@ class CollectionState:
 class Collection:
     """Points of one encoder. Writes are durable when they return, and return the new epoch."""
 
-    def __init__(self, index: VectorIndex, binding: EncoderBinding, epoch: Epoch) -> None:
+    def __init__(self, index: VectorIndex, binding: Binding, epoch: Counter) -> None:
         self._index = index
         self._binding = binding
         self._epoch = epoch

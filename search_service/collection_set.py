@@ -20,6 +20,7 @@ from search_service.collection import Collection, CollectionState
 from search_service.durable_file import write_atomically
 from search_service.encoder_binding import EncoderSpec
 from search_service.epoch import Epoch
+from search_service.telling import TellingWrites, on_each
 from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vector
 from viewfinder.errors import InvalidRequest
 
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 OpenCollection = Callable[[Path], Collection]
 
 
-class CollectionSet:
+class CollectionSet(TellingWrites):
     """All collections of an index folder. `open_collection` opens the one of a slot's folder.
 
     Raises:
@@ -42,6 +43,7 @@ class CollectionSet:
     """
 
     def __init__(self, folder: Path, epoch: Epoch, open_collection: OpenCollection) -> None:
+        super().__init__()
         self._folder = folder
         self._epoch = epoch
         self._open = open_collection
@@ -68,6 +70,10 @@ class CollectionSet:
             if slot != self._active_slot and collection.spec is not None
         ]
 
+    async def prepare(self, spec: EncoderSpec) -> None:
+        """Make what has met no encoder ready for this one, ahead of its first vectors."""
+        await self.active.prepare(spec)
+
     async def upsert(
         self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector, beside: bool
     ) -> int:
@@ -82,15 +88,20 @@ class CollectionSet:
         collection = self.active
         if beside and collection.spec != spec:
             collection = await self._of(spec)
-        return await collection.upsert(spec, points, vectors)
+        writing = collection.upsert(spec, points, vectors)
+
+        async def matters() -> bool:
+            return collection is self.active
+
+        return await self.told(writing, matters)
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
         """Replace the payload of those that exist, in all collections."""
-        return max(await self._on_all(lambda one: one.set_payload(points)))
+        return max(await self.told(self._on_all(lambda one: one.set_payload(points))))
 
     async def delete(self, ids: Sequence[UUID]) -> int:
         """Remove from all collections."""
-        return max(await self._on_all(lambda one: one.delete(ids)))
+        return max(await self.told(self._on_all(lambda one: one.delete(ids))))
 
     async def switch(self, spec: EncoderSpec) -> int:
         """From now on this encoder's collection answers, an empty one where it has met no picture.
@@ -110,7 +121,9 @@ class CollectionSet:
                 await asyncio.to_thread(write_atomically, self._pointer, content)
                 self._active_slot = slot
                 log.info("another encoder answers", encoder=str(spec))
-            return self._epoch.bump()
+            epoch = self._epoch.bump()
+        await self.tell_caches()
+        return epoch
 
     async def drop(self, spec: EncoderSpec) -> None:
         """Remove the collection of this encoder; an unknown one is passed over.
@@ -135,7 +148,8 @@ class CollectionSet:
         return [await one.state() for one in [self.active, *self.others]]
 
     async def close(self) -> None:
-        """Close all."""
+        """Finish what is being written and close all."""
+        await self.all_written()
         for collection in self._slots.values():
             await collection.close()
 
@@ -151,7 +165,7 @@ class CollectionSet:
             return self._slots[slot]
 
     async def _on_all(self, write: Callable[[Collection], Awaitable[int]]) -> list[int]:
-        return await asyncio.gather(*(write(collection) for collection in self._slots.values()))
+        return await on_each([write(collection) for collection in self._slots.values()])
 
     def _slot_of(self, spec: EncoderSpec) -> str | None:
         return next((slot for slot, one in self._slots.items() if one.spec == spec), None)

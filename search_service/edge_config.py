@@ -27,7 +27,7 @@ def shard_config(dim: int, options: EngineOptions, *, for_building: bool) -> Any
             hnsw_config=edge.HnswIndexConfig(
                 m=options.m,
                 ef_construct=options.ef_construct,
-                full_scan_threshold=options.full_scan_kb,
+                full_scan_threshold=options.scan_points * dim * 4 // 1024,  # KB
                 max_indexing_threads=options.build_threads,
             ),
             quantization_config=int8 if options.int8 else None,

@@ -179,6 +179,8 @@ class EdgeShard:
             return []
         found_by = edge_filter(query.conditions, query.without)
         nearest = edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
+        with self._engine_call():
+            params = self._params(query, found_by)
         if query.words is None:
             request = edge.QueryRequest(
                 query=nearest,
@@ -187,7 +189,7 @@ class EdgeShard:
                 score_threshold=query.score_threshold,
                 with_payload=query.with_payload,
                 with_vector=query.with_vectors,
-                params=self._params(query),
+                params=params,
             )
         else:
             by_words = edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
@@ -197,7 +199,7 @@ class EdgeShard:
                     limit=query.limit,
                     filter=found_by,
                     score_threshold=query.score_threshold,
-                    params=self._params(query),
+                    params=params,
                 ),
                 edge.Prefetch(query=by_words, limit=query.limit, filter=found_by),
             ]
@@ -240,6 +242,8 @@ class EdgeShard:
             return 0
         request = edge.CountRequest(filter=edge_filter(conditions), exact=True)
         with self._engine_call():
+            if not conditions:  # counting a million one by one takes 100 ms
+                return int(self._shard.info().points_count)
             return int(self._shard.count(request))
 
     def scroll(self, after: UUID | None, limit: int) -> tuple[list[IndexRecord], UUID | None]:
@@ -262,12 +266,20 @@ class EdgeShard:
     def _config(self, dim: int) -> Any:
         return shard_config(dim, self._options, for_building=self._for_building)
 
-    def _params(self, query: IndexQuery) -> Any:
+    def _params(self, query: IndexQuery, found_by: Any) -> Any:
         if query.exact:
             return edge.SearchParams(exact=True)
         options = self._options
         again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
-        return edge.SearchParams(hnsw_ef=options.ef, quantization=again if options.int8 else None)
+        int8 = again if options.int8 else None
+        if not query.conditions:
+            return edge.SearchParams(hnsw_ef=options.ef, quantization=int8)
+        # The estimate costs 0.05 ms.
+        matches = max(1, self._shard.count(edge.CountRequest(filter=found_by, exact=False)))
+        ef = options.ef_among(matches, self._shard.info().points_count)
+        if ef is None:
+            return edge.SearchParams(exact=True, quantization=int8)
+        return edge.SearchParams(hnsw_ef=ef, quantization=int8)
 
     def _write(self, operation: Any, points: int, frees_space: bool = False) -> None:
         if self._shard is None:

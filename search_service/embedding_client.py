@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,18 @@ log = structlog.get_logger()
 
 
 class EmbeddingClient:
-    """Opens its channel on construction; needs a running event loop."""
+    """Opens its channel on construction; needs a running event loop.
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    `on_new_calibration` is called before hits get another relevance than they had.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float,
+        on_new_calibration: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._on_new_calibration = on_new_calibration
         self._channel = open_channel(address, SERVICE)
         self._stub: Any = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
         self._timeout_s = timeout_s
@@ -41,7 +50,7 @@ class EmbeddingClient:
         """The query vectors [n, dim] of n texts, in one call."""
         request = embedding_pb2.EmbedTextRequest(texts=texts, encoder=encoder)
         response = await self._stub.EmbedText(request, timeout=self._timeout_s)
-        return self._query_vectors(response)
+        return self._vectors(response)
 
     async def embed_picture(
         self, pixels: NDArray[np.uint8], encoder: str
@@ -53,7 +62,7 @@ class EmbeddingClient:
             encoder=encoder,
         )
         response = await self._stub.EmbedImages(request, timeout=self._timeout_s)
-        vectors, spec = self._query_vectors(response)
+        vectors, spec = self._vectors(response)
         return vectors[0], spec
 
     async def spec(self) -> EncoderSpec:
@@ -67,9 +76,13 @@ class EmbeddingClient:
             return self._calibrations.known(spec)
         request = embedding_pb2.GetSpecRequest(encoder=spec.name)
         response = await self._stub.GetSpec(request, timeout=self._timeout_s)
-        return self._calibrations.remember(spec_of(response.spec), response.calibration, spec)
+        is_new = self._calibrations.is_new(spec, response.calibration.id)
+        known = self._calibrations.remember(spec_of(response.spec), response.calibration, spec)
+        if is_new and self._on_new_calibration is not None:
+            await self._on_new_calibration()
+        return known
 
-    def _query_vectors(self, response: Any) -> tuple[Vector, EncoderSpec]:
+    def _vectors(self, response: Any) -> tuple[Vector, EncoderSpec]:
         spec = spec_of(response.spec)
         self._calibrations.announced(spec, response.calibration.id)
         return vectors_of(response.vectors), spec
@@ -98,7 +111,12 @@ class _Calibrations:
         """Whether what is known need not be asked for again."""
         return time.monotonic() - self._seen_s.get(spec, -_ASK_AGAIN_S) < _ASK_AGAIN_S
 
+    def is_new(self, spec: EncoderSpec, calibration_id: str) -> bool:
+        """Whether hits had another relevance so far, or none."""
+        return self._ids.get(spec) != calibration_id
+
     def known(self, spec: EncoderSpec) -> Calibration | None:
+        """What `remember` kept."""
         return self._known.get(spec)
 
     def remember(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from search_service.durable_file import write_atomically
 from search_service.vector_index import IndexUnusable
@@ -24,6 +26,35 @@ class EncoderSpec:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision} ({self.kind}, {self.dim} numbers)"
+
+    def as_json(self) -> dict[str, Any]:
+        """The spec as it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> EncoderSpec:
+        """The spec that was stored. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(**{**stored, "pixels": PixelSpec(**stored["pixels"])})
+
+
+class Binding(Protocol):
+    """The spec that an index holds, wherever that is written down."""
+
+    @property
+    def spec(self) -> EncoderSpec | None:
+        """The spec, or None as long as the index has met no encoder."""
+
+    def bind(self, spec: EncoderSpec) -> None:
+        """From now on the index holds vectors of this encoder."""
+
+    def check(self, offered: EncoderSpec) -> None:
+        """Raise EncoderMismatch, naming both, when the index belongs to another encoder."""
+
+
+def check_encoder(bound: EncoderSpec | None, offered: EncoderSpec) -> None:
+    """Raise EncoderMismatch, naming both, when the index belongs to another encoder."""
+    if bound is not None and bound != offered:
+        raise EncoderMismatch(index_encoder=str(bound), offered_encoder=str(offered))
 
 
 class EncoderBinding:
@@ -48,19 +79,17 @@ class EncoderBinding:
         Raises:
             StorageFull: the file cannot be written.
         """
-        write_atomically(self._path, json.dumps(asdict(spec), indent=1).encode())
+        write_atomically(self._path, json.dumps(spec.as_json(), indent=1).encode())
         self._spec = spec
 
     def check(self, offered: EncoderSpec) -> None:
         """Raise EncoderMismatch, naming both, when the index belongs to another encoder."""
-        if self._spec is not None and self._spec != offered:
-            raise EncoderMismatch(index_encoder=str(self._spec), offered_encoder=str(offered))
+        check_encoder(self._spec, offered)
 
 
 def _read(path: Path) -> EncoderSpec | None:
     try:
-        stored = json.loads(path.read_bytes())
-        return EncoderSpec(**{**stored, "pixels": PixelSpec(**stored["pixels"])})
+        return EncoderSpec.from_json(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

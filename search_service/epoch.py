@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
+from typing import Protocol
 
 from search_service.durable_file import write_atomically
 from search_service.vector_index import IndexUnusable
 
 _RESERVED = 1000
+
+
+class Counter(Protocol):
+    """A number that grows with every write."""
+
+    @property
+    def value(self) -> int:
+        """The epoch now."""
+
+    def bump(self) -> int:
+        """The next epoch."""
 
 
 class Epoch:
@@ -48,3 +61,27 @@ class Epoch:
                 self._ceiling = ceiling
             self._value += 1
             return self._value
+
+
+class ClockEpoch:
+    """The epoch of a process that keeps no files: microseconds of the clock, never twice the same.
+
+    Grows across restarts as long as the clock does.
+    """
+
+    def __init__(self) -> None:
+        self._value = _microseconds()
+
+    @property
+    def value(self) -> int:
+        """The epoch now."""
+        return self._value
+
+    def bump(self) -> int:
+        """The next epoch."""
+        self._value = max(self._value + 1, _microseconds())
+        return self._value
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1000

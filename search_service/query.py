@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_service.collection import Collection
-from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.composition import QueryVector, compose, images_in
 from search_service.conditions import Condition
 from search_service.encoder_binding import EncoderSpec
@@ -63,20 +63,20 @@ class Answer:
     spec: EncoderSpec | None
     embed_ms: float
     index_ms: float
-    curve: RelevanceCurve | None = None
     compose_ms: float = 0.0
     next_cursor: str = ""
     facets: tuple[Facet, ...] = ()
+    curve: RelevanceCurve | None = None
 
 
 class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collections: CollectionSet, encoder: QueryEncoder) -> None:
+    def __init__(self, collections: Collections, encoder: QueryEncoder) -> None:
         self._collections = collections
         self._encoder = encoder
-        self._relevance = Relevance(encoder)
         self._vectors = VectorMemory()
+        self._relevance = Relevance(encoder)
 
     async def search(self, wanted: Wanted) -> Answer:
         """The `top_k` nearest; a `score_threshold` or `min_relevance` of 0 leaves nothing out.
@@ -101,7 +101,9 @@ class Searcher:
             check_encoder(cursor, looked_for.spec)
         started = time.perf_counter()
         least = wanted.min_relevance
-        curve = await self._relevance.curve(looked_for.spec, looked_for.vector, wanted.kind, least)
+        curve = await self._relevance.curve(
+            looked_for.spec, looked_for.vector, wanted.kind, is_needed=least > 0
+        )
         query = IndexQuery(
             looked_for.vector,
             wanted.top_k,
@@ -113,7 +115,7 @@ class Searcher:
 
         async def find(asked: IndexQuery) -> list[ScoredPoint]:
             hits, _ = await collection.search(looked_for.spec, asked)
-            return fitting(hits, curve, least) if least else hits
+            return fitting(hits, curve, least)
 
         page = await find_page(wanted, query, cursor, find, collection.retrieve)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
@@ -123,10 +125,10 @@ class Searcher:
             looked_for.spec,
             embed_ms=vector_ms if isinstance(wanted.query, ByText | ByPicture) else 0.0,
             index_ms=_ms_since(started),
-            curve=curve,
             compose_ms=vector_ms if wanted.also else 0.0,
             next_cursor=self._next_cursor(page, wanted, conditions, looked_for),
             facets=tuple(facets),
+            curve=curve,
         )
 
     async def _vector(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,10 +11,10 @@ import structlog
 from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import ScoredPoint, Vector
 from viewfinder.calibration import Calibration, QueryKind, RelevanceCurve
-from viewfinder.errors import InvalidRequest, NotCalibrated, ViewfinderError
+from viewfinder.errors import NotCalibrated, ViewfinderError
 
 # The engine's cosines are float32, perhaps of rounded vectors: what is near the cut is judged here.
-_SLACK = 1e-3
+_SLACK = 1e-4
 _LET_ALONE_S = 5.0
 
 log = structlog.get_logger()
@@ -39,24 +38,20 @@ class Relevance:
         self._let_alone_until = 0.0
 
     async def curve(
-        self, spec: EncoderSpec, vector: Vector, kind: QueryKind, min_relevance: float = 0.0
+        self, spec: EncoderSpec, vector: Vector, kind: QueryKind, *, is_needed: bool
     ) -> RelevanceCurve | None:
         """For the query with this L2-normalised vector [dim]; None without calibration.
 
-        `kind` is what the query is made of: "text" as soon as there is a text in it. Without a
-        `min_relevance` a search goes on without relevance when the encoder cannot be asked.
+        A search that can do without goes on without when the encoder cannot be asked.
 
         Raises:
-            InvalidRequest: `min_relevance` is not within 0..1.
-            NotCalibrated: a `min_relevance`, and the encoder has no calibration.
-            ServiceUnavailable: a `min_relevance`, and the encoder cannot be asked.
+            NotCalibrated: it is needed, and the encoder has no calibration.
+            ServiceUnavailable and its like: it is needed, and the encoder cannot be asked.
         """
-        if not (math.isfinite(min_relevance) and 0 <= min_relevance <= 1):
-            raise InvalidRequest("min_relevance", str(min_relevance), "0..1")
-        calibration = await self._calibration(spec, is_needed=min_relevance > 0)
+        calibration = await self._calibration(spec, is_needed=is_needed)
         if calibration is not None and calibration.dim == len(vector):
             return calibration.curve(vector, kind)
-        if min_relevance > 0:
+        if is_needed:
             raise NotCalibrated(encoder=spec.name)
         return None
 

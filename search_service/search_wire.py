@@ -22,6 +22,7 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         query=_query_of(request),
         top_k=request.top_k,
         score_threshold=request.score_threshold,
+        min_relevance=request.min_relevance,
         filters=plain(request.filters, "filters"),
         weight=request.weight or 1.0,
         also=tuple(
@@ -33,7 +34,6 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         collapse=request.collapse,
         cursor=request.cursor,
         sort=cast(Sort, request.sort or "relevance"),  # checked with the rest
-        min_relevance=request.min_relevance,
     )
 
 
@@ -67,12 +67,12 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
 
 
 def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
-    """A hit for the wire; `curve` makes a probability of its cosine."""
+    """A hit for the wire; `curve` gives its relevance."""
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
-        payload=struct_of(hit.point.payload),
         relevance=None if curve is None else curve.of(hit.point.score),
+        payload=struct_of(hit.point.payload),
         same_ids=[str(same) for same in hit.same_ids],
         pages=[
             search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)

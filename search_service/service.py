@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search_service.collection import CollectionState
-from search_service.collection_set import CollectionSet
+from search_service.collections import Collections
 from search_service.query import Searcher
 from search_service.search_wire import facet_message, hit_message, wanted_of
 from search_service.wire import point_of, spec_message, spec_of, uuid_of, vectors_of
@@ -19,7 +19,7 @@ MAX_POINTS = 1024
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     """Serves the collections."""
 
-    def __init__(self, collections: CollectionSet, searcher: Searcher, name: str) -> None:
+    def __init__(self, collections: Collections, searcher: Searcher, name: str) -> None:
         self._collections = collections
         self._searcher = searcher
         self._name = name

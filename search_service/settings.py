@@ -8,20 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from search_service.engine_options import EngineOptions
-from viewfinder.settings import SharedSettings
+from search_service.server_settings import ServerSettings
 
 
-class SearchSettings(SharedSettings):
+class SearchSettings(ServerSettings):
     """What search_service reads beside the shared settings."""
 
-    collection: str = Field(
-        "viewfinder",
-        min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9_-]+$",
-        alias="QDRANT_COLLECTION",
-        description="Name of the collection of vectors",
-    )
     search_threads: int = Field(
         1,
         ge=1,

@@ -15,7 +15,7 @@ from viewfinder.calibration import QueryKind
 from viewfinder.errors import ImageNotFound, InvalidRequest
 
 MAX_TOP_K = 100
-MAX_EXAMPLES = 17  # what the gateway allows: 8 of each kind, and a text
+MAX_EXAMPLES = 16
 MAX_FACETS = 8
 MAX_WEIGHT = 100.0
 LEAST_COLLAPSE = 0.5
@@ -67,12 +67,12 @@ class Example:
 @dataclass(frozen=True)
 class Wanted:
     """A search. `score_threshold` and `collapse` are cosines, `min_relevance` is a probability;
-    0 is off. See search.proto.
-    """
+    0 is off; see search.proto."""
 
     query: Query
     top_k: int = 10
     score_threshold: float = 0.0
+    min_relevance: float = 0.0
     filters: Mapping[str, object] = field(default_factory=dict)
     weight: float = 1.0
     also: tuple[Example, ...] = ()
@@ -81,13 +81,13 @@ class Wanted:
     collapse: float = 0.0
     cursor: str = ""
     sort: Sort = "relevance"
-    min_relevance: float = 0.0
 
     @property
     def kind(self) -> QueryKind:
-        """What it is made of, for the calibration: text as soon as there is one."""
-        parts = (self.query, *(example.what for example in self.also))
-        return "text" if any(isinstance(part, ByText) for part in parts) else "picture"
+        """What its cosines are like: those of pictures as soon as it asks for what looks like one,
+        since they are higher than those of words."""
+        toward = [self.query, *(example.what for example in self.also if example.weight > 0)]
+        return "text" if all(isinstance(part, ByText) for part in toward) else "picture"
 
     @property
     def folds(self) -> bool:
@@ -100,6 +100,7 @@ def check(wanted: Wanted) -> None:
     if not 1 <= wanted.top_k <= MAX_TOP_K:
         raise InvalidRequest("top_k", str(wanted.top_k), f"1..{MAX_TOP_K}")
     _check_number("score_threshold", wanted.score_threshold, 0, 1)
+    _check_number("min_relevance", wanted.min_relevance, 0, 1)
     if wanted.collapse:
         _check_number("collapse", wanted.collapse, LEAST_COLLAPSE, 1)
     if wanted.group_by not in ("", "document"):

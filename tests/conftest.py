@@ -46,6 +46,11 @@ class ValkeyServer:
             self._process.wait()
             self._process = None
 
+    def send(self, number: int) -> None:
+        """A signal, such as SIGSTOP."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def lose_everything(self) -> None:
         self.kill()
         shutil.rmtree(self.folder)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bench.calibrate import read_material
+from bench.calibrate import folds_of, read_material
 from bench.calibration_fit import fit
-from bench.calibration_queries import Judgements
+from bench.calibration_queries import Judgements, Split
 from bench.calibration_table import figures, show, worth
 from bench.figures import write_json
 from bench.retrieval import embed_pictures, embed_texts
@@ -29,8 +29,8 @@ from viewfinder.calibration import FILE_NAME
 from viewfinder.pixels import PixelPool
 
 PACKAGED = Path(__file__).parents[1] / "embedding_service" / "encoders" / "mini_model"
-SCENES = 1000
-"""Training photos in the background: as many scenes as things, which Caltech-101 shows."""
+SCENES = 500
+"""Training photos in the background, so that it has as many scenes as Caltech-101 has things."""
 
 
 def main() -> None:
@@ -56,22 +56,23 @@ def main() -> None:
         names = imagenet_names(data)
         named = _named(encoder, names, embed(names.pictures))
 
-    reference = np.concatenate([photos, labelled.pictures])
-    untrained = [
-        half for half in (*captioned.halves, *labelled.halves)
-        if half.fit.kind == "picture" or half in captioned.halves
-    ]  # fmt: skip
-    fitted_on = [half.fit for half in untrained]
-    about = "Flickr8k dev and Caltech-101; background: Flickr8k train and Caltech-101"
-    calibration = fit("mini", encoder.spec.revision, reference, fitted_on, about)
+    splits = [*captioned.splits, *(one for one in labelled.splits if _is_of_pictures(one))]
+    folds = [split.folds for split in splits]
+    about = "Flickr8k and Caltech-101"
+    pictures = folds_of([captioned, labelled])
+    calibration = fit("mini", encoder.spec.revision, pictures, folds, about, photos)
     write_calibration(arguments.out, calibration)
 
-    held_out = [half.held_out for half in (*captioned.halves, *labelled.halves)] + named
-    found = worth(calibration, fitted_on, held_out)
+    held_out = [split.held_out for split in (*captioned.splits, *labelled.splits)]
+    found = worth(calibration, folds, held_out + named)
     show(console, calibration, found)
     console.print(f"{arguments.out}: text {calibration.text}, picture {calibration.picture}")
     if arguments.json is not None:
         write_json(figures(calibration, found), arguments.json)
+
+
+def _is_of_pictures(split: Split) -> bool:
+    return split.held_out.kind == "picture"
 
 
 def _named(encoder: MiniEncoder, names: Labelled, pictures: FloatArray) -> list[Judgements]:

@@ -16,7 +16,7 @@ import base64
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -39,10 +39,22 @@ class BrokenCalibration(ValueError):
 
 @dataclass(frozen=True)
 class Logistic:
-    """probability = 1 / (1 + exp(-(slope * z + intercept))); the slope is above 0."""
+    """probability = 1 / (1 + exp(-(slope * z + intercept))); the slope is above 0.
+
+    `own` says how much a query's own background counts, against `mean` and `spread` of all
+    queries of the kind: 1 is the z-score proper, 0 a plain logistic curve over the cosine.
+    """
 
     slope: float
     intercept: float
+    own: float = 1.0
+    mean: float = 0.0
+    spread: float = 1.0
+
+    def measured(self, mean: float, spread: float) -> tuple[float, float]:
+        """What cosines are measured by, for a query with this background."""
+        own = self.own
+        return own * mean + (1 - own) * self.mean, spread**own * self.spread ** (1 - own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +132,8 @@ class Calibration:
 
     def curve(self, query: FloatArray, kind: QueryKind) -> RelevanceCurve:
         """For the L2-normalised vector [dim] of a query."""
-        mean, spread = self.background.of(query)
         logistic = self.text if kind == "text" else self.picture
+        mean, spread = logistic.measured(*self.background.of(query))
         return RelevanceCurve(mean, spread, logistic.slope, logistic.intercept)
 
     def checked(self) -> Calibration:
@@ -134,13 +146,15 @@ class Calibration:
             raise BrokenCalibration("its arrays do not fit together")
         numbers = [
             self.base_rate, background.rest, *background.variances,
-            self.text.slope, self.text.intercept, self.picture.slope, self.picture.intercept,
+            *astuple(self.text), *astuple(self.picture),
         ]  # fmt: skip
         arrays = (background.mean, background.directions)
         if not (all(map(math.isfinite, numbers)) and all(np.isfinite(a).all() for a in arrays)):
             raise BrokenCalibration("it holds what is not a number")
         if not 0 < self.base_rate < 1 or min(self.text.slope, self.picture.slope) <= 0:
             raise BrokenCalibration("its base rate is not within 0..1, or a slope not above 0")
+        if not all(0 <= one.own <= 1 and one.spread > 0 for one in (self.text, self.picture)):
+            raise BrokenCalibration("a share is not within 0..1, or a spread not above 0")
         if min(background.rest, *background.variances, 1.0) < 0:
             raise BrokenCalibration("it holds a negative variance")
         return self
@@ -154,8 +168,8 @@ class Calibration:
             "revision": self.revision,
             "base_rate": self.base_rate,
             "fitted_on": self.fitted_on,
-            "text": {"slope": self.text.slope, "intercept": self.text.intercept},
-            "picture": {"slope": self.picture.slope, "intercept": self.picture.intercept},
+            "text": asdict(self.text),
+            "picture": asdict(self.picture),
             "rest": background.rest,
             "variances": list(background.variances),
             "mean": _encoded(background.mean),
@@ -180,10 +194,8 @@ class Calibration:
                     variances,
                     float(data["rest"]),
                 ),
-                text=Logistic(float(data["text"]["slope"]), float(data["text"]["intercept"])),
-                picture=Logistic(
-                    float(data["picture"]["slope"]), float(data["picture"]["intercept"])
-                ),
+                text=_logistic(data["text"]),
+                picture=_logistic(data["picture"]),
                 fitted_on=str(data["fitted_on"]),
             ).checked()
         except BrokenCalibration:
@@ -196,6 +208,10 @@ def _of_this_format(data: dict[str, Any]) -> dict[str, Any]:
     if data["format"] != FORMAT:
         raise BrokenCalibration(f"it has format {data['format']}, not {FORMAT}")
     return data
+
+
+def _logistic(data: dict[str, Any]) -> Logistic:
+    return Logistic(**{one.name: float(data[one.name]) for one in fields(Logistic)})
 
 
 def rounded(values: NDArray[Any]) -> FloatArray:

@@ -74,6 +74,19 @@ class SharedSettings(BaseSettings):
     redis_password: str = Field(
         "", alias="REDIS_PASSWORD", description="Password of Redis or Valkey", repr=False
     )
+    redis_cache_enabled: bool = Field(
+        True,
+        alias="REDIS_ENABLED",
+        description="Keep answers to searches in Redis; its queue of uploads is needed in any case",
+    )
+    collection: str = Field(
+        "viewfinder",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        alias="QDRANT_COLLECTION",
+        description="Name of the collection of vectors",
+    )
     index_workers: int = Field(
         1,
         ge=1,

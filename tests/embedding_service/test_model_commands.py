@@ -8,10 +8,13 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner, Result
 
+from embedding_service.calibration_file import load_calibration
 from embedding_service.encoder_loading import load_encoder
 from embedding_service.models.commands import app
 from embedding_service.models.store import ModelStore
@@ -160,3 +163,35 @@ def test_the_viewfinder_command_passes_everything_on(
     assert TINY_ID in answer.output
     assert "Bring OpenCLIP models" in CliRunner().invoke(viewfinder, ["models", "--help"]).output
     assert CliRunner().invoke(viewfinder, ["models", "use", "nothing"]).exit_code == 2
+
+
+def test_a_model_is_calibrated_on_pictures_of_ones_own(store: ModelStore, tmp_path: Path) -> None:
+    made = np.random.default_rng(0)
+    for label in range(12):
+        folder = tmp_path / "labels" / f"thing{chr(97 + label)}o"
+        folder.mkdir(parents=True)
+        for number in range(8):
+            pixels = made.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    answer = run("calibrate", "Tiny", str(tmp_path / "labels"))
+    assert answer.exit_code == 0, answer.output
+    assert "labels: pictures" in answer.output
+    encoder = load_encoder(settings(tmp_path, FORCE_CPU=True), TINY_ID)
+    assert load_calibration(tmp_path, encoder.spec) is not None
+
+
+def test_a_dataset_that_says_too_little_calibrates_nothing(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    (tmp_path / "labels" / "cat").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "labels" / "cat" / "1.png")
+    answer = run("calibrate", "Tiny", str(tmp_path / "labels"))
+    assert answer.exit_code == 2
+    assert "says too little" in answer.output
+    assert not (store.path_of(TINY_ID) / "calibration.json").exists()
+
+
+def test_mini_is_not_calibrated_anew(store: ModelStore, tmp_path: Path) -> None:
+    answer = run("calibrate", "mini", str(tmp_path))
+    assert answer.exit_code == 2
+    assert "carries its calibration" in answer.output

@@ -32,8 +32,8 @@ class FakeEncoder:
     def __init__(self) -> None:
         self.encoder_spec = SPEC
         self.error: Exception | None = None
-        self.text_calls: list[list[str]] = []
         self.known_calibration: Calibration | None = None
+        self.text_calls: list[list[str]] = []
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from viewfinder import __version__
-from viewfinder.cli import bench, demo, evaluation, pictures, plugins, reindex, supervision
+from viewfinder.cli import (
+    bench,
+    demo,
+    evaluation,
+    pictures,
+    plugins,
+    reindex,
+    simulation,
+    supervision,
+)
 
 HELP = """Describe a picture and it is there.
 
@@ -50,6 +59,7 @@ def make_app() -> typer.Typer:
     reindex.register(app)
     demo.register(app)
     bench.register(app)
+    simulation.register(app)
     evaluation.register(app)
     plugins.register(app)
     return app
