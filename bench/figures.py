@@ -20,6 +20,7 @@ def summary(name: str, seconds: Sequence[float]) -> Figures:
     ms = np.asarray(seconds) * 1000
     return {
         f"{name}_p50_ms": round(float(np.percentile(ms, 50)), 3),
+        f"{name}_p90_ms": round(float(np.percentile(ms, 90)), 3),
         f"{name}_p95_ms": round(float(np.percentile(ms, 95)), 3),
         f"{name}_p99_ms": round(float(np.percentile(ms, 99)), 3),
         f"{name}_min_ms": round(float(ms.min()), 3),

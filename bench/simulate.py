@@ -106,6 +106,12 @@ def read_note(data_dir: Path) -> Recipe | None:
         raise CannotSimulate(f"{data_dir / NOTE} cannot be read ({error})") from error
 
 
+def encoder_name(data_dir: Path) -> str:
+    """Of the encoder that a simulated data folder's vectors were made by; empty for others."""
+    spec = EncoderBinding(data_dir / "index" / "encoder.json").spec
+    return spec.name if spec is not None and read_note(data_dir) is not None else ""
+
+
 def build(index_dir: Path, options: EngineOptions) -> None:
     """Build the graph in this process, which can do nothing else meanwhile."""
     spec = EncoderBinding(index_dir / "encoder.json").spec

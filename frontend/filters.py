@@ -69,8 +69,10 @@ def filter_controls(*, used: bool) -> Wanted:
             key="filter-tags",
         )
         types = st.multiselect("File type", options=list(_MEDIA_TYPES), key="filter-types")
-        since = st.date_input("Taken from", value=None, min_value=date(1900, 1, 1), key="since")
-        until = st.date_input("Taken until", value=None, min_value=date(1900, 1, 1), key="until")
+        from_side, until_side = st.columns(2)
+        oldest = date(1900, 1, 1)
+        since = from_side.date_input("Taken from", value=None, min_value=oldest, key="since")
+        until = until_side.date_input("Taken until", value=None, min_value=oldest, key="until")
         percent = st.slider(
             "Least relevance",
             0,

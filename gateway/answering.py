@@ -14,6 +14,7 @@ from gateway.latency import SearchLatencies
 from gateway.metrics import Metrics
 from gateway.result_cache import ResultCache, entry_key
 from gateway.search_gate import SearchGate
+from gateway.server_timing import follow_hops, note_hops, server_timing
 from gateway.single_flight import SingleFlight
 from gateway.urls import Urls
 from viewfinder import api_models as api
@@ -51,6 +52,7 @@ class Answering:
         `asked` and `beside` must hold all that the answer depends on, but for the index itself.
         `start` is when the request came, by `time.perf_counter`.
         """
+        hops = follow_hops()
         key = entry_key(
             self.collection,
             [_FORM, self.urls.period, asked.SerializeToString(deterministic=True), *beside],
@@ -79,7 +81,10 @@ class Answering:
         cached = b"true" if looked.answer is not None else b"false"
         return Response(
             b'%b,"latency_ms":%.3f,"cached":%b}' % (body[:-1], latency_ms, cached),
-            headers={"Cache-Control": "no-store"},
+            headers={
+                "Cache-Control": "no-store",
+                "Server-Timing": server_timing({"gateway": latency_ms, **hops}),
+            },
             media_type="application/json",
         )
 
@@ -94,8 +99,12 @@ class Answering:
             Overloaded: it is not, too many wait. Whatever `call` raises.
         """
         kind = request.WhichOneof("query") or ""
+        request.payload_as_json = True
         async with self.gate.slot(kind):
             found = await call(request)
+        note_hops(
+            {"service": found.service_ms, "embedding": found.embed_ms, "index": found.index_ms}
+        )
         self.latencies.search.add(found.index_ms)
         self.metrics.hops.labels("index").observe(found.index_ms / _MS)
         if kind != "image_id":

@@ -49,7 +49,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         redirect_slashes=False,
     )
     problem.install(app)
-    for room in (uploads, images, content, search, jobs, reindex, status):
+    # Routes are tried one after the other: searches are the most frequent, and the most urgent.
+    for room in (search, content, uploads, images, jobs, reindex, status):
         app.include_router(room.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimits, settings=settings)

@@ -53,6 +53,7 @@ SEARCH = {
             "sort": "newest",
         }
     },
+    "by name, tags and other words too": {"value": {"query": "IMG_1234", "mode": "hybrid"}},
 }
 
 UPDATE = {"new tags": {"value": {"tags": ["holiday"], "metadata": {"customer": "ACME"}}}}

@@ -42,6 +42,20 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
+        self.recall = Gauge(
+            "viewfinder_search_recall_at_10",
+            "Share of the ten best that searches find, of those that were compared",
+            registry=self.registry,
+        )
+        self.recall.set(float("nan"))  # not 0: nothing was measured
+        self.recall_samples = Gauge(
+            "viewfinder_search_recall_samples",
+            "Searches that the recall is the mean of",
+            registry=self.registry,
+        )
+        self.vectors = Gauge(
+            "viewfinder_vectors", "Vectors in the collection", registry=self.registry
+        )
         self.cache = Counter(
             "viewfinder_search_cache",
             "Searches by what became of them: hit (kept answer), shared (with an equal one under"

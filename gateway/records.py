@@ -69,13 +69,17 @@ def job(record: catalog_pb2.Job) -> api.Job:
 
 def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
     """A hit; everything shown of it travelled in its payload."""
+    payload = hit.payload_json
     return api.SearchHit(
         id=hit.id,
         score=round(hit.score, 6),
         relevance=round(hit.relevance, 4) if hit.HasField("relevance") else None,
         url=urls.original(hit.id),
         thumbnail_url=urls.thumbnail(hit.id),
-        metadata=api.HitMetadata.model_validate(from_struct(hit.payload)),
+        metadata=api.HitMetadata.model_validate_json(payload)
+        if payload
+        else api.HitMetadata.model_validate(from_struct(hit.payload)),
+        matched=list(hit.matched),
         same_ids=list(hit.same_ids),
         pages=[_document_page(page, urls) for page in hit.pages],
     )

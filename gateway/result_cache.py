@@ -18,6 +18,7 @@ from viewfinder.redis_run import Command, RedisAwayError, RedisRuns, ServerRun, 
 _TOLERATED_FAULTS = 3  # in a row
 _PAUSE_S = 1.0
 _KEEP_S = 0.25
+_AFTER_S = 0.002
 _MOST_KEEPING = 32
 
 log = structlog.get_logger()
@@ -90,6 +91,7 @@ class ResultCache:
         task.add_done_callback(self._keeping.discard)
 
     async def _keep(self, key: str, entry: bytes) -> None:
+        await asyncio.sleep(_AFTER_S)  # whoever asked is answered first
         try:
             await self._redis.call(lambda _: [["SET", key, entry, "EX", self._ttl_s]], _KEEP_S)
         except RedisAwayError as error:

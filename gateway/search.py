@@ -47,6 +47,7 @@ async def search(
     start = time.perf_counter()
     request = search_request(asked)
     request.text = searchable(asked.query)
+    request.mode = asked.mode
 
     async def find() -> api.SearchResponse:
         return _answer(parts, await _search(parts, request), asked.query)

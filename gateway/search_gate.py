@@ -33,7 +33,7 @@ _RETRY_S = 1
 class AdaptiveLimit:
     """A number of searches between `lowest` and `highest` that keeps them within `goal_s`.
 
-    Where even a lone search takes longer, twice that is the goal: fewer at once would not help.
+    Where it takes longer even among the fewest, twice that is the goal: nothing else would help.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class AdaptiveLimit:
         self._goal_s = goal_s
         self._clock = clock
         self._limit = float(min(highest, max(lowest, 16)))
-        self._fastest: dict[str, _Fastest] = {}
+        self._unhindered: dict[str, _Fastest] = {}
         self._ratios: list[float] = []
         self._busiest = 0
 
@@ -59,9 +59,10 @@ class AdaptiveLimit:
 
     def add(self, kind: str, seconds: float, in_flight: int) -> None:
         """One search of this kind took so long, and ran beside `in_flight` (itself included)."""
-        fastest = self._fastest.setdefault(kind, _Fastest(self._clock))
-        fastest.add(seconds)
-        self._ratios.append(seconds / max(self._goal_s, _TOLERANCE * fastest.seconds))
+        unhindered = self._unhindered.setdefault(kind, _Fastest(self._clock))
+        if in_flight <= self._lowest:  # among many, all are slow
+            unhindered.add(seconds)
+        self._ratios.append(seconds / max(self._goal_s, _TOLERANCE * unhindered.seconds))
         self._busiest = max(self._busiest, in_flight)
         if len(self._ratios) < _WINDOW:
             return
@@ -76,7 +77,8 @@ class AdaptiveLimit:
 
 
 class _Fastest:
-    """The shortest time of the last half minute or so, so that it follows a growing index."""
+    """The shortest time of the last half minute or so, so that it follows a growing index; 0 as
+    long as there is none."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -92,7 +94,8 @@ class _Fastest:
 
     @property
     def seconds(self) -> float:
-        return min(self._before, self._now)
+        shortest = min(self._before, self._now)
+        return shortest if shortest < math.inf else 0.0
 
 
 class SearchGate:

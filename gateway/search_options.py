@@ -24,6 +24,7 @@ def search_request(options: api.SearchOptions) -> search_pb2.SearchRequest:
         filters=filters_struct(options.filters),
         collapse=options.collapse,
         facets=options.facets,
+        exact=options.exact,
     )
     if options.weight != 1.0:
         if options.weight == 0:

@@ -88,6 +88,8 @@ async def stats(parts: PartsDep) -> Response:
                 encoder=api.EncoderInfo(name=spec.name, revision=spec.revision, dim=spec.dim)
                 if collection.HasField("spec")
                 else None,
+                recall=collection.recall if collection.HasField("recall") else None,
+                recall_samples=collection.recall_samples,
             ),
             catalogue=api.CatalogueStats(
                 total=catalogue.total,
@@ -100,7 +102,13 @@ async def stats(parts: PartsDep) -> Response:
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 async def get_metrics(parts: PartsDep) -> Response:
-    """The gateway's own, in Prometheus' text format."""
+    """The gateway's own and the index's recall, in Prometheus' text format."""
+    collection = await _index(parts)
+    if collection is not None:
+        parts.metrics.vectors.set(collection.vectors_count)
+        parts.metrics.recall_samples.set(collection.recall_samples)
+        if collection.HasField("recall"):
+            parts.metrics.recall.set(collection.recall)
     return Response(parts.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from urllib.parse import urlencode
 
 THUMBNAIL_WIDTH = 320
+_THUMBNAIL = f"width={THUMBNAIL_WIDTH}&format=webp"
 
 _DAY_S = 86_400
 
@@ -31,23 +31,19 @@ class Urls:
 
     def original(self, image_id: str) -> str:
         """Where the original is."""
-        return self._content(image_id, {})
+        return self._content(image_id, "")
 
     def thumbnail(self, image_id: str) -> str:
         """Where the thumbnail is."""
-        return self._content(image_id, {"width": str(THUMBNAIL_WIDTH), "format": "webp"})
+        return self._content(image_id, _THUMBNAIL)
 
-    def _content(self, image_id: str, parameters: dict[str, str]) -> str:
+    def _content(self, image_id: str, query: str) -> str:
         if self._key is not None:
             # The same all day long, so that browsers can keep what they fetched.
             expires = (int(time.time()) // _DAY_S + 2) * _DAY_S
-            parameters = {
-                **parameters,
-                "expires": str(expires),
-                "signature": self._signature(image_id, expires),
-            }
-        query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"{self._base}/images/{image_id}/content{query}"
+            signed = f"expires={expires}&signature={self._signature(image_id, expires)}"
+            query = f"{query}&{signed}" if query else signed
+        return f"{self._base}/images/{image_id}/content{'?' if query else ''}{query}"
 
     def _signature(self, image_id: str, expires: int) -> str:
         assert self._key is not None

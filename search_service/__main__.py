@@ -78,6 +78,7 @@ async def serve_from_server(settings: SearchSettings, address: ServerAddress) ->
         settings.collection,
         settings.engine_options,
         settings.server_layout,
+        settings.recall_every_s,
     )
     serving = asyncio.create_task(serve(settings, collections))
     await asyncio.wait([serving, opening], return_when=asyncio.FIRST_EXCEPTION)
@@ -112,7 +113,9 @@ def main() -> None:
             return
         lock = FolderLock(settings.index_dir)
         options, build_above = settings.engine_options, settings.build_above
-        collections = open_collections(settings.index_dir, options, build_above)
+        collections = open_collections(
+            settings.index_dir, options, build_above, settings.recall_every_s
+        )
         asyncio.run(serve(settings, collections))
     except (IndexUnusable, ViewfinderError, RuntimeError) as error:
         print(f"search_service: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ import numpy as np
 from search_service.encoder_binding import Binding, EncoderSpec
 from search_service.epoch import Counter
 from search_service.filters import Condition
+from search_service.recall import RecallGauge, RecallState
 from search_service.vector_index import (
     FacetCount,
     IndexInfo,
@@ -35,15 +36,23 @@ class CollectionState:
     info: IndexInfo
     spec: EncoderSpec | None
     epoch: int
+    recall: RecallState
 
 
 class Collection:
     """Points of one encoder. Writes are durable when they return, and return the new epoch."""
 
-    def __init__(self, index: VectorIndex, binding: Binding, epoch: Counter) -> None:
+    def __init__(
+        self,
+        index: VectorIndex,
+        binding: Binding,
+        epoch: Counter,
+        recall_every_s: float = 0,
+    ) -> None:
         self._index = index
         self._binding = binding
         self._epoch = epoch
+        self._gauge = RecallGauge(index, recall_every_s, lambda: epoch.value)
         self._binding_lock = asyncio.Lock()
         self._upserts = 0  # under way: while there are some, the index keeps its encoder
 
@@ -89,7 +98,9 @@ class Collection:
         if self._binding.spec != spec and await self._index.count() == 0:
             return [], epoch
         self._binding.check(spec)
-        return await self._index.search(query), epoch
+        hits = await self._index.search(query)
+        self._gauge.saw(query, hits)
+        return hits, epoch
 
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
@@ -111,7 +122,9 @@ class Collection:
 
     async def state(self) -> CollectionState:
         """Count, binding and epoch."""
-        return CollectionState(await self._index.info(), self._binding.spec, self._epoch.value)
+        info = await self._index.info()
+        measured = self._gauge.state(indexed=info.indexed)
+        return CollectionState(info, self._binding.spec, self._epoch.value, measured)
 
     @property
     def epoch(self) -> int:
@@ -125,6 +138,7 @@ class Collection:
 
     async def close(self) -> None:
         """Finish what is queued and close the index."""
+        await self._gauge.close()
         await self._index.close()
 
     async def _bind_if_empty(self, spec: EncoderSpec) -> None:

@@ -29,20 +29,33 @@ def sparse_vector(words: SparseVector | None) -> Any:
     return edge.SparseVector(list(words.indices), list(words.values))
 
 
+def nearest_to(query: IndexQuery) -> Any:
+    """What the query looks for: the nearest vectors, or the texts that have most of its words."""
+    if query.vector is None:
+        return edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
+    return edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
+
+
+def vectors_with(query: IndexQuery) -> Any:
+    """Which vectors of a hit are needed: its words tell which of the query's it has."""
+    return [WORDS] if query.vector is None and not query.with_vectors else query.with_vectors
+
+
 def hit_of(point: Any, query: IndexQuery) -> ScoredPoint:
-    """A hit, its score the cosine to the query."""
+    """A hit."""
     payload = point.payload or {}
-    if query.words is None and not query.with_vectors:
+    if query.vector is not None and not query.with_vectors:
         return ScoredPoint(point.id, float(point.score), payload)
-    vector = _dense(point.vector)
-    # What a fusion scores is a rank; the cosine is what callers know.
-    score = float(point.score) if query.words is None else float(vector @ _unit(query.vector))
-    return ScoredPoint(point.id, score, payload, vector if query.with_vectors else None)
+    matched = _matched(point.vector, query.words)
+    vector = _dense(point.vector) if query.with_vectors else None
+    return ScoredPoint(point.id, float(point.score), payload, vector, matched)
 
 
-def _unit(vector: Vector) -> Vector:
-    unit: Vector = vector / np.linalg.norm(vector)
-    return unit
+def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:
+    words = vectors.get(WORDS) if isinstance(vectors, dict) else None
+    if words is None or wanted is None:
+        return ()
+    return tuple(sorted(set(words.indices).intersection(wanted.indices)))
 
 
 def _dense(vectors: Any) -> Vector:

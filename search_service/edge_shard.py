@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,14 @@ import qdrant_edge as edge
 
 from search_service.edge_config import WORDS, shard_config
 from search_service.edge_filter import edge_filter
-from search_service.edge_points import hit_of, named_vectors, record_of, sparse_vector
+from search_service.edge_points import (
+    hit_of,
+    named_vectors,
+    nearest_to,
+    record_of,
+    sparse_vector,
+    vectors_with,
+)
 from search_service.engine_options import EngineOptions
 from search_service.filters import FILTER_KEYS, Condition
 from search_service.vector_index import (
@@ -46,7 +54,6 @@ _SCHEMA = {
 }
 _DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
 _CHECKPOINT_POINTS = 8192
-_RRF_K = 60  # Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009
 
 
 class EdgeShard:
@@ -178,44 +185,17 @@ class EdgeShard:
         if self._shard is None:
             return []
         found_by = edge_filter(query.conditions, query.without)
-        nearest = edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
         with self._engine_call():
-            params = self._params(query, found_by)
-        if query.words is None:
             request = edge.QueryRequest(
-                query=nearest,
+                query=nearest_to(query),
                 limit=query.limit,
                 filter=found_by,
                 score_threshold=query.score_threshold,
                 with_payload=query.with_payload,
-                with_vector=query.with_vectors,
-                params=params,
+                with_vector=vectors_with(query),
+                params=None if query.vector is None else self._params(query, found_by),
             )
-        else:
-            by_words = edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
-            ways = [
-                edge.Prefetch(
-                    query=nearest,
-                    limit=query.limit,
-                    filter=found_by,
-                    score_threshold=query.score_threshold,
-                    params=params,
-                ),
-                edge.Prefetch(query=by_words, limit=query.limit, filter=found_by),
-            ]
-            request = edge.QueryRequest(
-                prefetches=ways,
-                query=edge.Fusion.Rrf(k=_RRF_K),  # type: ignore[arg-type] # a Fusion, whatever the stub says
-                limit=query.limit,
-                with_payload=query.with_payload,
-                with_vector=True,
-            )
-        with self._engine_call():
-            found = self._shard.query(request)
-        hits = [hit_of(point, query) for point in found]
-        if query.words is None or query.score_threshold is None:
-            return hits
-        return [hit for hit in hits if hit.score >= query.score_threshold]
+            return [hit_of(point, query) for point in self._shard.query(request)]
 
     def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there."""
@@ -270,6 +250,8 @@ class EdgeShard:
         if query.exact:
             return edge.SearchParams(exact=True)
         options = self._options
+        if query.ef is not None:
+            options = replace(options, ef=query.ef)
         again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
         int8 = again if options.int8 else None
         if not query.conditions:

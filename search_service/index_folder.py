@@ -30,7 +30,9 @@ class FolderLock:
         self._file.close()
 
 
-def open_collections(folder: Path, options: EngineOptions, build_above: int) -> CollectionSet:
+def open_collections(
+    folder: Path, options: EngineOptions, build_above: int, recall_every_s: float = 0
+) -> CollectionSet:
     """The collections in this folder, an empty one when there is none. Hold the FolderLock.
 
     Raises:
@@ -39,13 +41,13 @@ def open_collections(folder: Path, options: EngineOptions, build_above: int) -> 
     epoch = Epoch(folder / "epoch")
 
     def open_one(slot: Path) -> Collection:
-        return open_collection(slot, options, build_above, epoch)
+        return open_collection(slot, options, build_above, epoch, recall_every_s)
 
     return CollectionSet(folder, epoch, open_one)
 
 
 def open_collection(
-    slot: Path, options: EngineOptions, build_above: int, epoch: Epoch
+    slot: Path, options: EngineOptions, build_above: int, epoch: Epoch, recall_every_s: float = 0
 ) -> Collection:
     """The collection in a slot's folder.
 
@@ -59,7 +61,7 @@ def open_collection(
             f"the index holds vectors of {index.dim} numbers, but encoder.json beside it"
             f" says {binding.spec}; restore both from the same backup"
         )
-    return Collection(index, binding, epoch)
+    return Collection(index, binding, epoch, recall_every_s)
 
 
 def _lock(folder: Path) -> BinaryIO:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from search_service.conditions import AnyOf
 from search_service.folding import Found, document_of, folding_of, page_of
+from search_service.fusion import DEPTH, cosine
 from search_service.ordering import CANDIDATES, by_score, place_by
 from search_service.paging import MAX_DEPTH, MAX_FOLDED, Cursor, Place, tag_of
 from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint
@@ -36,18 +37,34 @@ class Page:
     shown: tuple[bytes, ...] = ()
 
 
+@dataclass(frozen=True)
+class FusedSearch:
+    """How to find the best by words alone, and to join them with those that look right."""
+
+    fuse: Callable[[Sequence[ScoredPoint], Sequence[ScoredPoint]], list[ScoredPoint]]
+    find_words: Find
+
+
 async def find_page(
-    wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find, retrieve: Retrieve
+    wanted: Wanted,
+    query: IndexQuery,
+    cursor: Cursor | None,
+    find: Find,
+    retrieve: Retrieve,
+    fused: FusedSearch | None = None,
 ) -> Page:
     """The `wanted.top_k` hits after the cursor. `query` says what to look for, not how many."""
-    if wanted.sort == "relevance":
+    page = None
+    if fused is not None and (cursor is None or cursor.shown):
+        page = await _by_look_and_words(wanted, query, cursor, find, fused)
+    if page is None and wanted.sort == "relevance":
         page = await _by_relevance(wanted, query, cursor, find)
-    else:
+    elif page is None:
         page = await _by_time(wanted, query, cursor, find)
     if wanted.group_by:
         await _add_pages(page.hits, query, find)
     elif page.hits and not page.hits[0].point.payload:
-        await _add_payloads(page.hits, retrieve)
+        await _add_payloads(page.hits, query, retrieve)
     return page
 
 
@@ -76,6 +93,46 @@ async def _by_relevance(
         if enough or complete:
             return page
         limit *= 2
+
+
+async def _by_look_and_words(
+    wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find, fused: FusedSearch
+) -> Page | None:
+    """None where no picture has any word of the query.
+
+    A place in two lists shifts with every upload, so a page goes on after all that was shown.
+    """
+    shown = cursor.shown if cursor is not None else ()
+    wide = wanted.top_k * _FOLD_FACTOR if wanted.folds else wanted.top_k
+    limit = max(DEPTH, len(shown) + wide + 1)
+    asked = replace(
+        query, limit=limit, with_payload=bool(wanted.group_by), with_vectors=wanted.folds
+    )
+    by_words = await fused.find_words(asked)
+    if not by_words:
+        return None
+    hits = fused.fuse(await find(asked), by_words)
+    folding, known = folding_of(wanted), frozenset(shown)
+    found: list[Found] = []
+    more = False
+    for hit in hits:
+        if tag_of(hit) in known:
+            if folding is not None:
+                folding.add(Found(hit))
+            continue
+        owner = folding.owner_of(hit) if folding is not None else None
+        if owner is not None:
+            _fold(owner, hit)
+        elif len(found) < wanted.top_k:
+            found.append(Found(hit))
+            if folding is not None:
+                folding.add(found[-1])
+        else:
+            more = True
+    shown += tuple(tag_of(one.point) for one in found)
+    if not more or len(shown) >= MAX_FOLDED:
+        return Page(found)
+    return Page(found, (0.0, 0), len(shown), shown=shown)  # goes on by `shown`, not by place
 
 
 def _without_torn_tie(hits: list[ScoredPoint]) -> list[ScoredPoint]:
@@ -172,13 +229,17 @@ async def _add_pages(hits: Sequence[Found], query: IndexQuery, find: Find) -> No
             owner.pages = (*owner.pages, page_of(page))
 
 
-async def _add_payloads(hits: list[Found], retrieve: Retrieve) -> None:
-    """Deep pages are found without payloads. What was deleted meanwhile is left out."""
-    payloads = {
-        record.id: record.payload for record in await retrieve([one.point.id for one in hits])
-    }
+async def _add_payloads(hits: list[Found], query: IndexQuery, retrieve: Retrieve) -> None:
+    """Deep pages, and those by words too, are found without payloads, by words alone also without
+    cosines. What was deleted meanwhile is left out."""
+    records = {record.id: record for record in await retrieve([one.point.id for one in hits])}
     hits[:] = [
-        replace(one, point=replace(one.point, payload=payloads[one.point.id]))
+        replace(one, point=_completed(one.point, records[one.point.id], query))
         for one in hits
-        if one.point.id in payloads
+        if one.point.id in records
     ]
+
+
+def _completed(point: ScoredPoint, record: IndexRecord, query: IndexQuery) -> ScoredPoint:
+    score = cosine(record.vector, query.vector) if math.isnan(point.score) else point.score
+    return replace(point, score=score, payload=record.payload)

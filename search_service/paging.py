@@ -108,6 +108,7 @@ def question_of(wanted: Wanted, conditions: tuple[Condition, ...]) -> bytes:
         wanted.group_by,
         wanted.collapse,
         wanted.sort,
+        wanted.exact,
     )
     return blake2b(repr(asked).encode(errors="surrogatepass"), digest_size=8).digest()
 

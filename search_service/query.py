@@ -18,7 +18,9 @@ from search_service.encoder_binding import EncoderSpec
 from search_service.facets import Facet, check_facets, count_facets
 from search_service.filters import parse_filters
 from search_service.folding import Found
-from search_service.page_search import Page, find_page
+from search_service.fusion import WordSearch
+from search_service.mode import word_search
+from search_service.page_search import FusedSearch, Page, find_page
 from search_service.paging import (
     Cursor,
     VectorMemory,
@@ -30,6 +32,7 @@ from search_service.paging import (
 from search_service.relevance import CalibrationSource, Relevance, fitting, score_cut
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
 from search_service.wanted import ByPicture, ByText, Wanted, check
+from search_service.words import Bm25Words, QueryWords
 from viewfinder.calibration import RelevanceCurve
 
 
@@ -56,7 +59,8 @@ class QueryEncoder(CalibrationSource, Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits, best first, and what they cost. `curve` makes probabilities of their cosines."""
+    """Hits, best first, and what they cost. `curve` makes probabilities of their cosines, `words`
+    were looked for."""
 
     hits: list[Found]
     epoch: int
@@ -67,14 +71,18 @@ class Answer:
     next_cursor: str = ""
     facets: tuple[Facet, ...] = ()
     curve: RelevanceCurve | None = None
+    words: QueryWords | None = None
 
 
 class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
-    def __init__(self, collections: Collections, encoder: QueryEncoder) -> None:
+    def __init__(
+        self, collections: Collections, encoder: QueryEncoder, words: Bm25Words | None = None
+    ) -> None:
         self._collections = collections
         self._encoder = encoder
+        self._words = words or Bm25Words()
         self._vectors = VectorMemory()
         self._relevance = Relevance(encoder)
 
@@ -110,14 +118,25 @@ class Searcher:
             conditions,
             without=images_in(wanted),
             score_threshold=score_cut(curve, wanted.score_threshold, least),
+            exact=wanted.exact,
         )
         epoch = collection.epoch
 
-        async def find(asked: IndexQuery) -> list[ScoredPoint]:
+        async def search(asked: IndexQuery) -> list[ScoredPoint]:
             hits, _ = await collection.search(looked_for.spec, asked)
+            return hits
+
+        async def find(asked: IndexQuery) -> list[ScoredPoint]:
+            return fitting(await search(asked), curve, least)
+
+        by_words = self._word_search(wanted)
+
+        async def find_words(asked: IndexQuery) -> list[ScoredPoint]:
+            hits = await by_words.hits(asked, search) if by_words is not None else []
             return fitting(hits, curve, least)
 
-        page = await find_page(wanted, query, cursor, find, collection.retrieve)
+        fused = None if by_words is None else FusedSearch(by_words.fuse, find_words)
+        page = await find_page(wanted, query, cursor, find, collection.retrieve, fused)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
         return Answer(
             page.hits,
@@ -129,7 +148,16 @@ class Searcher:
             next_cursor=self._next_cursor(page, wanted, conditions, looked_for),
             facets=tuple(facets),
             curve=curve,
+            words=None if by_words is None else by_words.words,
         )
+
+    def _word_search(self, wanted: Wanted) -> WordSearch | None:
+        asked = wanted.query
+        if not isinstance(asked, ByText) or wanted.sort != "relevance":
+            return None
+        if wanted.also and asked.mode == "auto":
+            return None  # composed by example: what is seen counts
+        return word_search(asked.text, asked.mode, self._words)
 
     async def _vector(
         self, wanted: Wanted, collection: Collection, cursor: Cursor | None

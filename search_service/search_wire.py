@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from pydantic_core import to_json
 
 from search_service.facets import Facet
 from search_service.folding import Found
+from search_service.mode import Mode
 from search_service.vector_index import FacetCount
 from search_service.wanted import ByPicture, BySimilar, ByText, Example, Query, Sort, Wanted
 from search_service.wire import plain, struct_of
+from search_service.words import QueryWords
 from viewfinder.calibration import RelevanceCurve
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2
@@ -34,13 +37,14 @@ def wanted_of(request: search_pb2.SearchRequest) -> Wanted:
         collapse=request.collapse,
         cursor=request.cursor,
         sort=cast(Sort, request.sort or "relevance"),  # checked with the rest
+        exact=request.exact,
     )
 
 
 def _query_of(request: search_pb2.SearchRequest) -> Query:
     kind = request.WhichOneof("query")
     if kind == "text":
-        return ByText(request.text)
+        return ByText(request.text, cast(Mode, request.mode or "auto"))  # checked with the rest
     if kind == "image_id":
         return BySimilar(request.image_id)
     if kind == "pixels":
@@ -66,18 +70,26 @@ def _example_of(example: search_pb2.Example, field: str) -> Example:
     raise InvalidRequest(field, "without text and image_id", "one of them")
 
 
-def hit_message(hit: Found, curve: RelevanceCurve | None) -> search_pb2.Hit:
-    """A hit for the wire; `curve` gives its relevance."""
+def hit_message(
+    hit: Found,
+    curve: RelevanceCurve | None,
+    words: QueryWords | None = None,
+    payload_as_json: bool = False,
+) -> search_pb2.Hit:
+    """A hit for the wire; `curve` gives its relevance, `words` were looked for."""
+    payload = hit.point.payload
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
         relevance=None if curve is None else curve.of(hit.point.score),
-        payload=struct_of(hit.point.payload),
+        payload=None if payload_as_json else struct_of(payload),
+        payload_json=to_json(payload) if payload_as_json else b"",
         same_ids=[str(same) for same in hit.same_ids],
         pages=[
             search_pb2.GroupPage(id=str(page.id), score=page.score, page=page.number)
             for page in hit.pages
         ],
+        matched=[] if words is None else words.matched(hit.point.matched),
     )
 
 

@@ -70,6 +70,7 @@ class ServerCollections(TellingWrites):
         epoch: Counter,
         options: EngineOptions | None = None,
         layout: ServerLayout | None = None,
+        recall_every_s: float = 0,
     ) -> None:
         super().__init__()
         self._connection = connection
@@ -78,6 +79,7 @@ class ServerCollections(TellingWrites):
         self._epoch = epoch
         self._options = options or EngineOptions()
         self._layout = layout or ServerLayout()
+        self._recall_every_s = recall_every_s
         self._known: dict[str, Collection] = {}
         self._foreign: set[str] = set()
         self._active_name = ""
@@ -206,9 +208,10 @@ class ServerCollections(TellingWrites):
 
     async def _all(self) -> list[Collection]:
         """Every collection of ours that is there now."""
+        before = set(self._known)
         _, names = await asyncio.gather(self._look_soon(), self._names())
-        for gone in self._known.keys() - set(names):
-            del self._known[gone]
+        for gone in before - set(names):
+            self._known.pop(gone, None)
         for name in names:
             if name.startswith(f"{self._name}-") and name not in self._foreign:
                 await self._meet(name)
@@ -309,7 +312,9 @@ class ServerCollections(TellingWrites):
     # --- making the parts ---
 
     def _collection(self, name: str, spec: EncoderSpec | None) -> Collection:
-        return Collection(self._index(name, spec), StoredBinding(spec), self._epoch)
+        return Collection(
+            self._index(name, spec), StoredBinding(spec), self._epoch, self._recall_every_s
+        )
 
     def _index(self, name: str, spec: EncoderSpec | None) -> ServerIndex:
         async def confirm() -> None:

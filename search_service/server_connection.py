@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 NAME = "Qdrant"
 OLDEST = (1, 16)
-"""The first version that keeps metadata with a collection and has the k of a rank fusion."""
+"""The first version that keeps metadata with a collection."""
 _LONGEST_S = 600
 _PROBE_S = 2.0
 _NO_SPACE = ("no space left", "out of disk", "disk is full", "read-only file system", "disk quota")
@@ -170,7 +170,7 @@ def error_of(error: grpc.RpcError, name: str = NAME) -> Exception:
 
 def _channel_options(tls: bool) -> list[tuple[str, Any]]:
     retries = {
-        "maxAttempts": 5,
+        "maxAttempts": 3,  # callers of this service try again, too
         "initialBackoff": "0.1s",
         "maxBackoff": "1s",
         "backoffMultiplier": 2,

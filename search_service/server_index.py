@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,7 +20,15 @@ from search_service.server_connection import CollectionMissing, PointMissing, Se
 from search_service.server_filter import has_id, server_filter
 from search_service.server_layout import creation, missing_indexes, search_params
 from search_service.server_options import ServerLayout
-from search_service.server_points import WORDS, hit_of, point_of, record_of, sparse_of
+from search_service.server_points import (
+    WORDS,
+    hit_of,
+    nearest_to,
+    point_of,
+    record_of,
+    sparse_of,
+    vectors_with,
+)
 from search_service.vector_index import (
     FacetCount,
     IndexFault,
@@ -35,7 +44,6 @@ T = TypeVar("T")
 
 _CREATE_S = 60.0
 _MESSAGE_NUMBERS = 2 << 20  # float32 in one message: 8 MiB, a quarter of what the server takes
-_RRF_K = 60  # Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009
 
 
 async def _always() -> None:
@@ -155,54 +163,32 @@ class ServerIndex:
     async def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """The nearest that meet all conditions, best first."""
         found_by = server_filter(query.conditions, query.without)
-        among = await self._among(found_by) if query.conditions and not query.exact else None
-        params = search_params(self._options, exact=query.exact, among=among)
-        nearest = query.vector.tolist()
-        if query.words is None:
-            answer = self._read(
-                self._client.query_points,
-                query=nearest,
-                query_filter=found_by,
-                search_params=params,
-                limit=query.limit,
-                score_threshold=query.score_threshold,
-                with_payload=query.with_payload,
-                with_vectors=query.with_vectors,
-            )
-        else:
-            by_vector = models.Prefetch(
-                query=nearest,
-                limit=query.limit,
-                filter=found_by,
-                score_threshold=query.score_threshold,
-                params=params,
-            )
-            by_words = models.Prefetch(
-                query=sparse_of(query.words), using=WORDS, limit=query.limit, filter=found_by
-            )
-            answer = self._read(
-                self._client.query_points,
-                query=models.RrfQuery(rrf=models.Rrf(k=_RRF_K)),
-                prefetch=[by_vector, by_words],
-                limit=query.limit,
-                with_payload=query.with_payload,
-                with_vectors=True,
-            )
-        found = await answer
-        hits = [hit_of(point, query) for point in found.points] if found is not None else []
-        if query.words is None or query.score_threshold is None:
-            return hits
-        return [hit for hit in hits if hit.score >= query.score_threshold]
+        by_words = query.vector is None
+        found = await self._read(
+            self._client.query_points,
+            query=nearest_to(query),
+            using=WORDS if by_words else None,
+            query_filter=found_by,
+            search_params=None if by_words else await self._params(query, found_by),
+            limit=query.limit,
+            score_threshold=query.score_threshold,
+            with_payload=query.with_payload,
+            with_vectors=vectors_with(query),
+        )
+        return [] if found is None else [hit_of(point, query) for point in found.points]
 
-    async def _among(self, found_by: models.Filter | None) -> tuple[int, int] | None:
-        """Estimates: how many points match, and how many there are."""
-        if self._dim is None:
-            return None
+    async def _params(
+        self, query: IndexQuery, found_by: models.Filter | None
+    ) -> models.SearchParams:
+        options = self._options if query.ef is None else replace(self._options, ef=query.ef)
+        if self._dim is None or query.exact or not query.conditions:
+            return search_params(options, exact=query.exact, among=None)
         matches, points = await asyncio.gather(
             self._call(self._client.count(self._name, found_by, exact=False)),
             self._call(self._client.count(self._name, exact=False)),
         )
-        return max(1, matches.count), points.count
+        among = (max(1, matches.count), points.count)
+        return search_params(options, exact=False, among=among)
 
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
@@ -272,13 +258,8 @@ class ServerIndex:
         if self._dim is None:
             await self._confirm()
             return None
-        reading = asyncio.ensure_future(self._call(ask(self._name, **options)))
-        try:
-            await self._confirm()
-        except BaseException:
-            reading.cancel()
-            raise
-        return await reading
+        found, _ = await asyncio.gather(self._call(ask(self._name, **options)), self._confirm())
+        return found
 
     async def _call(self, answer: Awaitable[T]) -> T:
         return await self._connection.call(answer)

@@ -38,16 +38,34 @@ def sparse_of(words: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=list(words.indices), values=list(words.values))
 
 
+def nearest_to(query: IndexQuery) -> Any:
+    """What the query looks for: the nearest vectors, or the texts that have most of its words."""
+    if query.vector is not None:
+        return query.vector.tolist()
+    return sparse_of(query.words or SparseVector((), ()))
+
+
+def vectors_with(query: IndexQuery) -> Any:
+    """Which vectors of a hit are needed: its words tell which of the query's it has."""
+    return [WORDS] if query.vector is None and not query.with_vectors else query.with_vectors
+
+
 def hit_of(point: Any, query: IndexQuery) -> ScoredPoint:
-    """A hit, its score the cosine to the query."""
+    """A hit."""
     payload = point.payload or {}
     uuid = UUID(str(point.id))
-    if query.words is None and not query.with_vectors:
+    if query.vector is not None and not query.with_vectors:
         return ScoredPoint(uuid, float(point.score), payload)
-    vector = _dense(point.vector)
-    # What a fusion scores is a rank; the cosine is what callers know.
-    score = float(point.score) if query.words is None else float(vector @ _unit(query.vector))
-    return ScoredPoint(uuid, score, payload, vector if query.with_vectors else None)
+    matched = _matched(point.vector, query.words)
+    vector = _dense(point.vector) if query.with_vectors else None
+    return ScoredPoint(uuid, float(point.score), payload, vector, matched)
+
+
+def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:
+    words = vectors.get(WORDS) if isinstance(vectors, dict) else None
+    if words is None or wanted is None:
+        return ()
+    return tuple(sorted(set(words.indices).intersection(wanted.indices)))
 
 
 def record_of(record: Any) -> IndexRecord:
@@ -59,11 +77,6 @@ def record_of(record: Any) -> IndexRecord:
         record.payload or {},
         None if words is None else SparseVector(tuple(words.indices), tuple(words.values)),
     )
-
-
-def _unit(vector: Vector) -> Vector:
-    unit: Vector = vector / np.linalg.norm(vector)
-    return unit
 
 
 def _dense(vectors: Any) -> Vector:

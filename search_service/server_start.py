@@ -20,7 +20,11 @@ log = structlog.get_logger()
 
 
 async def connect_collections(
-    address: ServerAddress, name: str, options: EngineOptions, layout: ServerLayout
+    address: ServerAddress,
+    name: str,
+    options: EngineOptions,
+    layout: ServerLayout,
+    recall_every_s: float = 0,
 ) -> tuple[ServerCollections, asyncio.Task[None]]:
     """The collections of the server, and a task that ends once they are open.
 
@@ -31,7 +35,7 @@ async def connect_collections(
             it comes later, the task raises it.
     """
     connection = connect(address)
-    collections = ServerCollections(connection, name, ClockEpoch(), options, layout)
+    collections = ServerCollections(connection, name, ClockEpoch(), options, layout, recall_every_s)
     try:
         is_open = await _opened(collections)
         opening = asyncio.create_task(_nothing() if is_open else _open_later(collections, address))

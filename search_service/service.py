@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from search_service.collection import CollectionState
 from search_service.collections import Collections
 from search_service.query import Searcher
 from search_service.search_wire import facet_message, hit_message, wanted_of
+from search_service.vector_index import IndexPoint
 from search_service.wire import point_of, spec_message, spec_of, uuid_of, vectors_of
+from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2, search_pb2_grpc
 
@@ -19,10 +24,17 @@ MAX_POINTS = 1024
 class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     """Serves the collections."""
 
-    def __init__(self, collections: Collections, searcher: Searcher, name: str) -> None:
+    def __init__(
+        self,
+        collections: Collections,
+        searcher: Searcher,
+        name: str,
+        words: Bm25Words | None = None,
+    ) -> None:
         self._collections = collections
         self._searcher = searcher
         self._name = name
+        self._words = words or Bm25Words()
 
     async def Upsert(
         self, request: search_pb2.UpsertRequest, context: Any
@@ -31,7 +43,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         _check_count(len(request.points))
         epoch = await self._collections.upsert(
             spec_of(request.spec),
-            [point_of(point) for point in request.points],
+            await self._points_of(request.points),
             vectors_of(request.vectors),
             request.beside,
         )
@@ -42,7 +54,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.SetPayloadResponse:
         """Replaces payloads."""
         _check_count(len(request.points))
-        epoch = await self._collections.set_payload([point_of(point) for point in request.points])
+        epoch = await self._collections.set_payload(await self._points_of(request.points))
         return search_pb2.SetPayloadResponse(epoch=epoch)
 
     async def DeletePoints(
@@ -57,9 +69,13 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         self, request: search_pb2.SearchRequest, context: Any
     ) -> search_pb2.SearchResponse:
         """Answers one query."""
+        began = time.perf_counter()
         answer = await self._searcher.search(wanted_of(request))
-        return search_pb2.SearchResponse(
-            hits=[hit_message(hit, answer.curve) for hit in answer.hits],
+        response = search_pb2.SearchResponse(
+            hits=[
+                hit_message(hit, answer.curve, answer.words, request.payload_as_json)
+                for hit in answer.hits
+            ],
             epoch=answer.epoch,
             spec=None if answer.spec is None else spec_message(answer.spec),
             embed_ms=answer.embed_ms,
@@ -68,6 +84,8 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             next_cursor=answer.next_cursor,
             facets=[facet_message(facet) for facet in answer.facets],
         )
+        response.service_ms = (time.perf_counter() - began) * 1000
+        return response
 
     async def GetCollection(
         self, request: search_pb2.GetCollectionRequest, context: Any
@@ -92,6 +110,10 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         await self._collections.drop(spec_of(request.spec))
         return search_pb2.DropCollectionResponse()
 
+    async def _points_of(self, points: Sequence[search_pb2.Point]) -> list[IndexPoint]:
+        # In a thread: the words of many long pages take long enough for searches to notice.
+        return await asyncio.to_thread(lambda: [point_of(one, self._words) for one in points])
+
     def _message(self, state: CollectionState) -> search_pb2.Collection:
         return search_pb2.Collection(
             name=self._name,
@@ -100,6 +122,8 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
             indexed=state.info.indexed,
             spec=None if state.spec is None else spec_message(state.spec),
             epoch=state.epoch,
+            recall=state.recall.recall,
+            recall_samples=state.recall.samples,
         )
 
 

@@ -72,6 +72,14 @@ class SearchSettings(ServerSettings):
         alias="VIEWFINDER_BUILD_THREADS",
         description="Threads that build the graph of the embedded index, at low priority",
     )
+    recall_every_s: float = Field(
+        30.0,
+        ge=0,
+        le=86_400,
+        alias="VIEWFINDER_RECALL_EVERY_S",
+        description="One search in so many seconds is compared with exact search in the"
+        " background, for the recall in /stats and /metrics; 0: none",
+    )
     min_free_mib: int = Field(
         128,
         ge=64,  # the engine grows by mapped files of 32 MiB, the log and the vectors alike

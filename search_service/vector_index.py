@@ -43,13 +43,14 @@ class IndexPoint:
 
 @dataclass(frozen=True, eq=False)
 class IndexQuery:
-    """What is looked for.
+    """What is looked for: the nearest to `vector` [dim], or, where that is None, the texts that
+    have most of `words`.
 
-    `vector` [dim] and `words` are ranked apart and joined by reciprocal rank fusion where both
-    are given. `score_threshold` is a cosine. `exact`: without graph and quantisation.
+    `score_threshold` is a score: the cosine, or that of BM25. `exact`: without graph and
+    quantisation. `ef`: as in EngineOptions, for this query only.
     """
 
-    vector: Vector
+    vector: Vector | None
     limit: int
     conditions: Sequence[Condition] = ()
     without: frozenset[UUID] = frozenset()
@@ -58,16 +59,21 @@ class IndexQuery:
     exact: bool = False
     with_payload: bool = True
     with_vectors: bool = False
+    ef: int | None = None
 
 
 @dataclass(frozen=True)
 class ScoredPoint:
-    """A point found, `score` the cosine. Hits come in the engine's order, best first."""
+    """A point found, the best first. `score` is the cosine, or BM25's where words were looked for.
+
+    `matched`: terms of the query's words that the point has too.
+    """
 
     id: UUID
     score: float
     payload: Payload
     vector: Vector | None = None
+    matched: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from search_service.mode import MODES, Mode
 from viewfinder.calibration import QueryKind
 from viewfinder.errors import ImageNotFound, InvalidRequest
 
@@ -26,9 +27,10 @@ SORTS: tuple[Sort, ...] = get_args(Sort)
 
 @dataclass(frozen=True)
 class ByText:
-    """Pictures that fit these words."""
+    """Pictures that fit this text; `mode` says whether words known of them count too."""
 
     text: str
+    mode: Mode = "auto"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Example:
 @dataclass(frozen=True)
 class Wanted:
     """A search. `score_threshold` and `collapse` are cosines, `min_relevance` is a probability;
-    0 is off; see search.proto."""
+    0 is off; `exact`: without the graph; see search.proto."""
 
     query: Query
     top_k: int = 10
@@ -81,6 +83,7 @@ class Wanted:
     collapse: float = 0.0
     cursor: str = ""
     sort: Sort = "relevance"
+    exact: bool = False
 
     @property
     def kind(self) -> QueryKind:
@@ -107,6 +110,8 @@ def check(wanted: Wanted) -> None:
         raise InvalidRequest("group_by", repr(wanted.group_by)[:100], "document")
     if wanted.sort not in SORTS:
         raise InvalidRequest("sort", repr(wanted.sort)[:100], ", ".join(SORTS))
+    if isinstance(wanted.query, ByText) and wanted.query.mode not in MODES:
+        raise InvalidRequest("mode", repr(wanted.query.mode)[:100], ", ".join(MODES))
     if len(wanted.facets) > MAX_FACETS:
         raise InvalidRequest("facets", f"{len(wanted.facets)} keys", f"at most {MAX_FACETS}")
     if len(wanted.also) > MAX_EXAMPLES:

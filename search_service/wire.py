@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import IndexPoint, Vector
+from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
 from viewfinder.pixels import PixelSpec
 from viewfinder.v1 import common_pb2, search_pb2
@@ -54,9 +55,13 @@ def struct_of(values: Mapping[str, Any]) -> Struct:
     return struct
 
 
-def point_of(point: search_pb2.Point) -> IndexPoint:
-    """Raises InvalidRequest when the id is no UUID."""
-    return IndexPoint(uuid_of(point.id), plain(point.payload, "payload"))
+def point_of(point: search_pb2.Point, words: Bm25Words) -> IndexPoint:
+    """Raises InvalidRequest when the id is no UUID. Without a text, nothing is said of words."""
+    return IndexPoint(
+        uuid_of(point.id),
+        plain(point.payload, "payload"),
+        words.of_document(point.text) if point.text else None,
+    )
 
 
 def uuid_of(text: str) -> UUID:

@@ -66,6 +66,8 @@ from viewfinder.api_query import FilterPart as FilterPart
 from viewfinder.api_query import Filters as Filters
 from viewfinder.api_query import FilterValue as FilterValue
 from viewfinder.api_query import GroupBy as GroupBy
+from viewfinder.api_query import HitMetadata as HitMetadata
+from viewfinder.api_query import Location as Location
 from viewfinder.api_query import QueryText as QueryText
 from viewfinder.api_query import Sort as Sort
 from viewfinder.api_query import Weight as Weight
@@ -78,6 +80,7 @@ MAX_TAG_CHARS = 100
 
 ImageState = Literal["stored", "queued", "indexed", "failed", "deleting"]
 RenditionFormat = Literal["webp", "jpeg"]
+SearchMode = Literal["auto", "visual", "hybrid"]
 
 
 # --- errors ---
@@ -305,13 +308,22 @@ class SearchOptions(Question):
         "relevance", description="By time: among the 1000 best; taken_at, or else uploaded_at"
     )
     cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
+    exact: bool = Field(
+        False,
+        description="Compare with every vector: slow; to judge the answers of the graph by",
+    )
 
 
 class SearchRequest(SearchOptions):
     """A search by description."""
 
     query: QueryText = Field(description="What the picture shows")
-    mode: Literal["auto", "visual"] = "auto"
+    mode: SearchMode = Field(
+        "auto",
+        description="`visual`: by what pictures show. `hybrid`: by file name, folder, tags and"
+        " other words known of them as well. `auto`: those count a little, and up to ten pictures"
+        " that have all words of the query come first",
+    )
 
 
 class ImageSearchOptions(SearchOptions):
@@ -327,35 +339,6 @@ class ImageSearchRequest(ImageSearchOptions):
     image_base64: str = Field(min_length=1, description="Standard base64, without a `data:` prefix")
 
 
-class Location(Answer):
-    """Where a picture was taken, degrees, WGS 84."""
-
-    lat: float
-    lon: float
-
-
-class HitMetadata(Answer):
-    """What the index knows of a picture; these are also the keys that filters may name."""
-
-    file_name: str = ""
-    file_path: str | None = None
-    media_type: str | None = None
-    size_bytes: int | None = None
-    width: int | None = None
-    height: int | None = None
-    tags: list[str] = Field(default_factory=list)
-    category: str | None = None
-    taken_at: str | None = None
-    uploaded_at: str | None = None
-    camera: str | None = None
-    document: str | None = None
-    page: int | None = None
-    location: Location | None = None
-    metadata: dict[str, Any] = Field(
-        default_factory=dict, description="The user's own keys; filter on `metadata.<name>`"
-    )
-
-
 class SearchHit(Answer):
     """One picture that was found."""
 
@@ -369,6 +352,10 @@ class SearchHit(Answer):
     url: str
     thumbnail_url: str
     metadata: HitMetadata
+    matched: list[str] = Field(
+        default_factory=list,
+        description="Words of the query that are in its name, tags or other words",
+    )
     same_ids: list[str] = Field(
         default_factory=list, description="With `collapse`: pictures that look the same"
     )

@@ -107,6 +107,10 @@ class CollectionStats(Answer):
     status: str
     indexed: bool = Field(description="A graph is built; false while search is exact")
     encoder: EncoderInfo | None = None
+    recall: float | None = Field(
+        None, description="Recall@10 of recent searches against exact search; null: not measured"
+    )
+    recall_samples: int = Field(0, description="How many searches were compared")
 
 
 class CatalogueStats(Answer):

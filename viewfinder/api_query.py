@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -130,3 +130,32 @@ class DocumentPage(Answer):
     page: int | None = None
     url: str
     thumbnail_url: str
+
+
+class Location(Answer):
+    """Where a picture was taken, degrees, WGS 84."""
+
+    lat: float
+    lon: float
+
+
+class HitMetadata(Answer):
+    """What the index knows of a picture; these are also the keys that filters may name."""
+
+    file_name: str = ""
+    file_path: str | None = None
+    media_type: str | None = None
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    tags: list[str] = Field(default_factory=list)
+    category: str | None = None
+    taken_at: str | None = None
+    uploaded_at: str | None = None
+    camera: str | None = None
+    document: str | None = None
+    page: int | None = None
+    location: Location | None = None
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="The user's own keys; filter on `metadata.<name>`"
+    )

@@ -227,15 +227,19 @@ class Client(Connection):
 
     # --- search ---
 
-    def search(self, query: str, **options: Unpack[SearchOptions]) -> api.SearchResponse:
+    def search(
+        self, query: str, *, mode: api.SearchMode = "auto", **options: Unpack[SearchOptions]
+    ) -> api.SearchResponse:
         """The pictures that `query` describes, best first; see SearchOptions.
+
+        `mode`: "visual" by what pictures show, "hybrid" by names, tags and other words as well.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
             NotCalibrated: a `min_relevance`, and the encoder has no calibration.
             ImageNotFound, ImageNotIndexed: an example that is not there.
         """
-        request = {"query": query, **as_json(options)}
+        request = {"query": query, "mode": mode, **as_json(options)}
         return self._call("POST", "/search", api.SearchResponse, json=request)
 
     def search_by_image(

@@ -29,6 +29,7 @@ class SearchOptions(TypedDict, total=False):
     collapse: float
     sort: Sort
     cursor: str | None
+    exact: bool
 
 
 def as_json(options: SearchOptions) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 import structlog
 
 from viewfinder.errors import ViewfinderError
-from viewfinder.v1 import catalog_pb2, common_pb2, search_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2
 from worker.indexing import KeepGoing
 from worker.outcomes import ImageRecord, WorkResult, deleted, give_back, indexed, is_to_blame
-from worker.payload import payload_of
+from worker.payload import point_of
 from worker.peers import Catalog, Index, Renditions, key_of
 
 log = structlog.get_logger()
@@ -168,7 +168,7 @@ class BatchRunner:
     def _refresh(self, records: Sequence[ImageRecord]) -> list[WorkResult]:
         if not records:
             return []
-        points = [search_pb2.Point(id=r.id, payload=payload_of(r)) for r in records]
+        points = [point_of(record) for record in records]
         try:
             self._index.set_payload(points)
         except ViewfinderError as error:

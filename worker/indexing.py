@@ -21,7 +21,7 @@ from viewfinder.errors import (
     ViewfinderError,
 )
 from viewfinder.pixels import PixelSpec
-from viewfinder.v1 import common_pb2, search_pb2
+from viewfinder.v1 import common_pb2
 from worker.outcomes import (
     STOPPING,
     ImageRecord,
@@ -32,7 +32,7 @@ from worker.outcomes import (
     is_puzzling,
     is_to_blame,
 )
-from worker.payload import payload_of
+from worker.payload import point_of
 from worker.peers import Embedder, Encoder, Index, key_of
 
 log = structlog.get_logger()
@@ -260,7 +260,7 @@ class Indexer:
         vectors: NDArray[np.float32],
         encoder: Encoder,
     ) -> list[WorkResult]:
-        points = [search_pb2.Point(id=r.id, payload=payload_of(r)) for r in records]
+        points = [point_of(record) for record in records]
         try:
             self._index.upsert(encoder, points, vectors, self._candidate is not None)
         except ViewfinderError as error:

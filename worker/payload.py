@@ -1,4 +1,5 @@
-"""What the index knows about a picture besides its vector: the keys that filters may name."""
+"""What the index knows about a picture besides its vector: the keys that filters may name, and the
+text it is found by word with."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
-from viewfinder.v1 import catalog_pb2
+from viewfinder.v1 import catalog_pb2, search_pb2
+from worker.text import text_of
+
+
+def point_of(record: catalog_pb2.ImageRecord) -> search_pb2.Point:
+    """One picture's point, for a new vector as for one that is there already."""
+    return search_pb2.Point(id=record.id, payload=payload_of(record), text=text_of(record))
 
 
 def payload_of(record: catalog_pb2.ImageRecord) -> Struct:
@@ -26,7 +33,7 @@ def payload_of(record: catalog_pb2.ImageRecord) -> Struct:
         "height": record.height,
         "taken_at": rfc3339(exif.taken_at),
         "uploaded_at": _uploaded_at(record),
-        "camera": " ".join(part for part in (exif.camera_make, exif.camera_model) if part),
+        "camera": camera_of(exif),
         "location": _location(exif),
         "metadata": metadata,
     }
@@ -45,6 +52,11 @@ def rfc3339(taken_at: str) -> str:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def camera_of(exif: catalog_pb2.Exif) -> str:
+    """Make and model."""
+    return " ".join(part for part in (exif.camera_make, exif.camera_model) if part)
 
 
 def _category(record: catalog_pb2.ImageRecord, metadata: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import shutil
+import socket
 import subprocess
 import tomllib
 from collections.abc import Callable
@@ -23,6 +24,7 @@ COMPOSE_ONLY = {
     "VIEWFINDER_PUBLISH",
     "VIEWFINDER_PUBLISH_UI",
     "VIEWFINDER_REDIS_IMAGE",
+    "VIEWFINDER_QDRANT_IMAGE",
     "VIEWFINDER_BUILD_NETWORK",
 }
 # What other programs read: Python, the encoder's library, a shell.
@@ -105,7 +107,7 @@ def test_every_service_may_write_to_volumes_and_the_temporary_folder_only(
         for volume in service.get("volumes", []):
             source, target, *_ = volume.split(":")
             assert source in compose.volumes
-            assert target in {"/data", "/data/originals", "/data/models"}
+            assert target in {"/data", "/data/originals", "/data/models", "/qdrant/storage"}
 
 
 def test_only_upload_service_can_change_originals(compose: Compose) -> None:
@@ -207,7 +209,7 @@ def _config(**environment: str) -> subprocess.CompletedProcess[str]:
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("VIEWFINDER_", "API_", "COMPOSE_"))
+        if not name.startswith(("VIEWFINDER_", "API_", "COMPOSE_", "QDRANT_"))
     }
     return subprocess.run(
         [*command, "--env-file", os.devnull, "config"],
@@ -287,3 +289,53 @@ def test_the_page_sends_browsers_to_the_port_that_is_published(
     assert services["gateway"]["ports"][0]["published"] == "18123"
     address = services["frontend"]["environment"]["VIEWFINDER_PUBLIC_API_URL"]
     assert address == "http://127.0.0.1:18123"
+
+
+def test_no_qdrant_server_is_started_unless_asked_for(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    services = configured()
+    assert "qdrant" not in services
+    assert services["search_service"]["environment"]["QDRANT_HOST"] == ""
+
+
+def test_a_qdrant_server_is_started_beside_and_reached_by_search_service_only(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    services = configured(COMPOSE_PROFILES="qdrant", QDRANT_HOST="qdrant")
+    assert "ports" not in services["qdrant"]
+    assert services["search_service"]["environment"]["QDRANT_HOST"] == "qdrant"
+    told = [name for name, one in services.items() if "QDRANT_HOST" in one.get("environment", {})]
+    assert told == ["search_service"]
+
+
+def test_a_qdrant_server_has_a_key_only_when_one_is_set(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    services = configured(COMPOSE_PROFILES="qdrant")
+    assert services["qdrant"]["environment"].get("QDRANT__SERVICE__API_KEY") is None
+    services = configured(COMPOSE_PROFILES="qdrant", QDRANT__SERVICE__API_KEY="secret")
+    assert services["qdrant"]["environment"]["QDRANT__SERVICE__API_KEY"] == "secret"
+
+
+def test_the_qdrant_image_is_pinned_to_a_version(compose: Compose) -> None:
+    assert ":v1." in compose.services["qdrant"]["image"]
+
+
+def test_a_qdrant_server_counts_as_healthy_once_it_says_that_it_is_ready(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    check = configured(COMPOSE_PROFILES="qdrant")["qdrant"]["healthcheck"]["test"]
+    assert check[:3] == ["CMD", "bash", "-c"]
+    for status, expected in ((b"200 OK", 0), (b"503 Service Unavailable", 1)):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            script = check[3].replace("$$", "$").replace("6333", str(server.getsockname()[1]))
+            asking = subprocess.Popen(["bash", "-c", script])
+            connection, _ = server.accept()
+            with connection:
+                asked = b""
+                while not asked.endswith(b"\r\n\r\n"):
+                    asked += connection.recv(100)
+                assert asked == b"GET /readyz HTTP/1.0\r\n\r\n"
+                connection.sendall(b"HTTP/1.0 " + status + b"\r\n\r\n")
+                assert asking.wait(10) == expected

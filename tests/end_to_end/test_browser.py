@@ -196,8 +196,27 @@ def test_a_cat_is_found_by_describing_it(library: Stack, visit: Open) -> None:
     visitor.search("a cat")
     first = visitor.tiles.first
     expect(first).to_contain_text("chelsea.png")
-    assert re.fullmatch(r"0\.\d\d", first.locator(".vf-score").inner_text())
+    assert re.fullmatch(r"(> )?\d\d %", _spaced(first.locator(".vf-score").inner_text()))
     visitor.screenshot("results")
+
+
+def test_a_cut_at_a_relevance_leaves_what_fits(library: Stack, visit: Open) -> None:
+    visitor = visit(library)
+    visitor.search("a cat")
+    shown = visitor.tiles.count()
+    visitor.page.get_by_role("button", name="Filters").click()
+    slider = visitor.page.get_by_role("slider", name="Least relevance")
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowRight")
+    visitor.screenshot("least relevance")
+    visitor.page.wait_for_function(
+        "shown => document.querySelectorAll('.vf-card').length < shown", arg=shown
+    )
+    expect(visitor.tiles.first).to_contain_text("chelsea.png")
+    relevances = [_spaced(text) for text in visitor.page.locator(".vf-score").all_inner_texts()]
+    assert relevances
+    assert all(int(re.sub(r"\D", "", text)) >= 25 for text in relevances)
 
 
 def test_thumbnails_come_by_address_and_are_never_in_the_page(library: Stack, visit: Open) -> None:
@@ -394,3 +413,8 @@ def test_the_picture_of_the_readme(library: Stack, visit: Open) -> None:
     reduced = colours.quantize(palette=colours.quantize(256))  # a third of the bytes
     reduced.save(path, optimize=True)
     assert path.stat().st_size <= README_LIMIT_BYTES
+
+
+def _spaced(text: str) -> str:
+    """With spaces that a keyboard has."""
+    return text.replace("\u202f", " ")

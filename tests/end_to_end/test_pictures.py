@@ -145,6 +145,22 @@ def test_a_search_by_picture_finds_the_same_picture(stack: Stack, jpeg: Jpeg) ->
     assert best.score > 0.98
 
 
+def test_a_picture_is_relevant_to_what_it_shows_and_to_nothing_else(
+    stack: Stack, jpeg: Jpeg
+) -> None:
+    tag = uuid.uuid4().hex
+    accepted = _upload(stack, jpeg("cat"), tags=[tag])
+    _wait(stack, accepted.job_id)
+
+    def found(query: str) -> list[str]:
+        answer = stack.client.search(query, filters={"tags": tag}, min_relevance=0.5)
+        assert all((hit.relevance or 0) >= 0.5 for hit in answer.results)
+        return [hit.id for hit in answer.results]
+
+    assert found("a cat") == [accepted.images[0].id]
+    assert found("a motorcycle in a garage") == []
+
+
 def test_more_like_this_leaves_the_picture_itself_out(stack: Stack, jpeg: Jpeg) -> None:
     accepted = _upload(stack, jpeg("cat"))
     _wait(stack, accepted.job_id)

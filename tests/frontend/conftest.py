@@ -55,6 +55,7 @@ class FakeGateway:
     tags: list[dict[str, Any]] = field(default_factory=list)
     problem: dict[str, Any] | None = None
     url: str = ""
+    relevance: float | None = None
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
         address = urlsplit(target)
@@ -132,6 +133,7 @@ class FakeGateway:
             {
                 "id": image["id"],
                 "score": 0.5 - number / 100,
+                "relevance": self.relevance,
                 "url": image["url"],
                 "thumbnail_url": image["thumbnail_url"],
                 "metadata": {"file_name": image["file_name"]},

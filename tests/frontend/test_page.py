@@ -62,6 +62,35 @@ def test_a_description_is_searched_for_and_scores_are_shown(gateway: FakeGateway
     assert ">0.50</span>" in texts(app)
 
 
+@pytest.mark.parametrize(
+    ("relevance", "shown"),
+    [
+        (0.734, ">73\u202f%</span>"),
+        (0.004, ">&lt;\u202f1\u202f%</span>"),
+        (0.9999, ">&gt;\u202f99\u202f%</span>"),
+    ],
+)
+def test_relevance_is_shown_in_place_of_the_score(
+    gateway: FakeGateway, relevance: float, shown: str
+) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    gateway.relevance = relevance
+    app = page()
+    app.text_input(key="query").set_value("a cat").run()
+    assert shown in texts(app)
+    assert "Cosine 0.5000" in texts(app)
+
+
+def test_the_least_relevance_goes_with_the_search(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.text_input(key="query").set_value("a cat").run()
+    app.slider(key="least-relevance").set_value(50).run()
+    assert gateway.searches[-1]["min_relevance"] == 0.5
+    app.button(key="clear-filters").click().run()
+    assert gateway.searches[-1]["min_relevance"] == 0
+
+
 def test_looking_at_a_picture_does_not_search_again(gateway: FakeGateway) -> None:
     gateway.images = [record("a1", "cat.jpg")]
     app = page()

@@ -294,3 +294,18 @@ async def test_metrics_tell_hits_and_misses(client: httpx.AsyncClient) -> None:
     figures = (await client.get("/metrics")).text
     hits = next(line for line in figures.splitlines() if 'outcome="hit"' in line)
     assert float(hits.split()[-1]) >= 2
+
+
+async def test_kept_answers_are_given_when_searches_are_turned_away(
+    open_gateway: OpenGateway, services: FakeServices, lease: EpochLease
+) -> None:
+    client = await open_gateway(fewest_searches=1, most_searches=1, cache_timeout_ms=1000)
+    await search_until_cached(client)
+    services.search.delay_s = 0.5
+    others = [
+        asyncio.create_task(client.post("/search", json={"query": f"query {number}"}))
+        for number in range(10)
+    ]
+    await until(lambda: services.search.last().text.startswith("query"))
+    assert (await search(client))["cached"] is True
+    assert 429 in {answer.status_code for answer in await asyncio.gather(*others)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 from typing import Any
 
@@ -21,6 +22,7 @@ from viewfinder.errors import (
     DeadlineExceeded,
     EncoderMismatch,
     ImageNotIndexed,
+    NotCalibrated,
     Overloaded,
     ServiceUnavailable,
     UnknownFilterKey,
@@ -62,8 +64,22 @@ async def test_the_defaults_are_ten_results_of_any_score(
 ) -> None:
     await client.post("/search", json={"query": "a cat"})
     assert services.search.last() == search_pb2.SearchRequest(
-        text="a cat", top_k=10, filters=struct()
+        text="a cat", top_k=10, filters=struct(), mode="auto", payload_as_json=True
     )
+
+
+async def test_a_payload_may_come_as_json(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    payload = {"file_name": "Käfer.jpg", "width": 640, "metadata": {"share": 0.5}, "new": 1}
+    services.search.hits = [
+        search_pb2.Hit(id=IMAGE_ID, score=0.5, payload_json=json.dumps(payload).encode())
+    ]
+    answer = await client.post("/search", json={"query": "a cat"})
+    (shown,) = answer.json()["results"]
+    assert shown["metadata"]["file_name"] == "Käfer.jpg"
+    assert shown["metadata"]["metadata"] == {"share": 0.5}
+    assert "new" not in shown["metadata"]
 
 
 async def test_hits_are_shown_with_what_the_index_knows(
@@ -92,6 +108,37 @@ async def test_hits_are_shown_with_what_the_index_knows(
     assert shown["metadata"]["metadata"]["share"] == 0.5
 
 
+async def test_relevance_is_shown_where_it_is_known(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    services.search.hits = [hit(), hit()]
+    services.search.hits[0].relevance = 0.73456
+    answer = await client.post("/search", json={"query": "a cat"})
+    assert [one["relevance"] for one in answer.json()["results"]] == [0.7346, None]
+
+
+async def test_a_least_relevance_goes_with_every_kind_of_search(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    await client.post("/search", json={"query": "a cat", "min_relevance": 0.5})
+    assert services.search.last().min_relevance == 0.5
+    parts = [field("min_relevance", "0.25"), file(encoded("PNG", bands()))]
+    answer = await client.post("/search/image", content=form(*parts), headers=FORM)
+    assert answer.status_code == 200, answer.text
+    assert services.search.last().min_relevance == 0.25
+    await client.get(f"/images/{IMAGE_ID}/similar", params={"min_relevance": 0.75})
+    assert services.search.last().min_relevance == 0.75
+
+
+async def test_a_least_relevance_of_an_encoder_without_calibration_says_what_to_do(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    services.search.failure = NotCalibrated(encoder="ViT-B-32--x")
+    answer = await client.post("/search", json={"query": "a cat", "min_relevance": 0.5})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_calibrated")
+    assert "viewfinder models calibrate ViT-B-32--x DATASET" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -105,6 +152,8 @@ async def test_hits_are_shown_with_what_the_index_knows(
         ({"top_k": 1.5}, "top_k"),
         ({"score_threshold": -0.1}, "score_threshold"),
         ({"score_threshold": 1.1}, "score_threshold"),
+        ({"min_relevance": -0.1}, "min_relevance"),
+        ({"min_relevance": 50}, "min_relevance"),
         ({"mode": "magic"}, "mode"),
         ({"colour": "red"}, "colour"),
         ({"filters": []}, "filters"),

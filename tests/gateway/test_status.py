@@ -74,6 +74,8 @@ async def test_stats_tell_latencies_sizes_and_the_encoder(client: httpx.AsyncCli
         "status": "green",
         "indexed": True,
         "encoder": {"name": "mini", "revision": "r1", "dim": 8},
+        "recall": None,
+        "recall_samples": 0,
     }
     assert stats["catalogue"] == {
         "total": 4,

@@ -19,7 +19,7 @@ from search_service.server_options import ServerAddress
 from tests.search_service.points import FREE
 from tests.search_service.qdrant_protocol_stub import QdrantStub
 
-IMAGE = "qdrant/qdrant:v1.19.1"
+IMAGE = "qdrant/qdrant:v1.20.0"
 NO_SERVER = (
     "no Qdrant server here: set VIEWFINDER_TEST_QDRANT=host:6334 (or QDRANT_HOST), or have Docker"
     " and testcontainers"

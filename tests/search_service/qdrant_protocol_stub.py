@@ -26,7 +26,8 @@ VERSION = "1.20.0"
 
 
 class QdrantStub:
-    """One node. `fail_with` holds what the next calls are refused with, one each.
+    """One node. `fail_with` holds what the next calls are refused with, one each; `failing`
+    names those calls, empty: all.
 
     `asked` lists the names of the calls, `requests` the last message of each name, `hold` is
     waited for before a call is answered, `status` and `indexed` are what collections report.
@@ -37,6 +38,7 @@ class QdrantStub:
         self.api_key = api_key
         self.version = version
         self.fail_with: list[tuple[grpc.StatusCode, str]] = []
+        self.failing = ""
         self.asked: list[str] = []
         self.requests: dict[str, Any] = {}
         self.hold = asyncio.Event()
@@ -96,7 +98,7 @@ class _Gate(grpc.aio.ServerInterceptor):
                 await context.abort(
                     grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key or an Authorization"
                 )
-            if stub.fail_with:
+            if stub.fail_with and stub.failing in ("", name):
                 await context.abort(*stub.fail_with.pop(0))
             await stub.hold.wait()
             try:
@@ -228,7 +230,6 @@ class _Points(points_service_pb2_grpc.PointsServicer):
             using=asked.using,
             prefetch=asked.prefetch,
             query_filter=asked.filter,
-            search_params=asked.params,
             limit=asked.limit or 10,
             score_threshold=asked.score_threshold,
             with_payload=asked.with_payload or False,

@@ -289,24 +289,38 @@ async def test_payload_and_vectors_come_when_asked_for(pair: Pair) -> None:
         assert other.score == pytest.approx(float(other.vector @ QUERY), abs=1e-5)
 
 
-async def test_words_and_vectors_are_fused_to_the_same_ranks(pair: Pair) -> None:
+async def test_texts_that_have_most_of_the_words_come_first(pair: Pair) -> None:
     words = SparseVector((3, 17, 30), (1.0, 1.0, 1.0))
-    dense = await same_hits(pair, IndexQuery(QUERY, COUNT))
-    fused = await same_hits(pair, IndexQuery(QUERY, COUNT, words=words))
-    assert {hit.id for hit in fused} == {hit.id for hit in dense}
-    assert [hit.id for hit in fused] != [hit.id for hit in dense]
-    cosines = {hit.id: hit.score for hit in dense}
-    assert all(hit.score == pytest.approx(cosines[hit.id], abs=1e-5) for hit in fused)
+    hits = await same_hits(pair, IndexQuery(None, COUNT, words=words))
+    assert hits
+    for with_vectors in (False, True):
+        query = IndexQuery(None, COUNT, words=words, with_vectors=with_vectors)
+        expected, found = [await index.search(query) for index in pair]
+        assert [hit.matched for hit in found] == [hit.matched for hit in expected]
+        assert all(set(hit.matched) & set(words.indices) for hit in found)
+        assert all((hit.vector is not None) is with_vectors for hit in found)
 
 
-async def test_a_fusion_is_filtered_and_cut_by_the_cosine(pair: Pair) -> None:
+async def test_a_search_by_words_is_filtered(pair: Pair) -> None:
     words = SparseVector((3, 17, 30), (1.0, 0.5, 0.25))
     conditions = parse_filters({"tags": ["cat", "dog"]})
-    hits = await same_hits(
-        pair, IndexQuery(QUERY, COUNT, conditions, score_threshold=0.1, words=words)
-    )
-    assert hits
-    assert all(hit.score >= 0.1 for hit in hits)
+    every = await same_hits(pair, IndexQuery(None, COUNT, words=words))
+    some = await same_hits(pair, IndexQuery(None, COUNT, conditions, words=words))
+    assert 0 < len(some) < len(every)
+    assert {tag for hit in some for tag in hit.payload["tags"]} & {"cat", "dog"}
+
+
+async def test_a_search_by_words_is_cut_at_the_same_score(pair: Pair) -> None:
+    query = IndexQuery(None, COUNT, words=SparseVector((3, 17, 30), (1.0, 0.5, 0.25)))
+    hits = await same_hits(pair, query)
+    middle = hits[len(hits) // 2].score - 1e-4
+    cut = await same_hits(pair, replace(query, score_threshold=middle))
+    assert 0 < len(cut) < len(hits)
+
+
+async def test_words_that_nobody_has_find_nothing(pair: Pair) -> None:
+    nobody = IndexQuery(None, 5, words=SparseVector((999_999,), (1.0,)))
+    assert await same_hits(pair, nobody) == []
 
 
 async def test_records_are_scrolled_by_ascending_id_page_by_page(pair: Pair) -> None:

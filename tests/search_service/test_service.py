@@ -167,3 +167,113 @@ async def test_fifty_upserts_of_the_same_point_leave_one(stub: Any) -> None:
     answers = await asyncio.gather(*(stub.Upsert(request) for _ in range(50)))
     assert len({answer.epoch for answer in answers}) == 50
     assert (await stub.GetCollection(search_pb2.GetCollectionRequest())).vectors_count == 1
+
+
+def upsert_with_texts(texts: dict[str, str]) -> search_pb2.UpsertRequest:
+    """One picture a text, looking like the text's key."""
+    request = upsert_of([word_vector(seen) for seen in texts])
+    for point, text in zip(request.points, texts.values(), strict=True):
+        point.text = text
+    return request
+
+
+TEXTS = {"a cat": "IMG_1234.jpg\nbeach", "a dog": "DSC_0042.jpg\nmountain", "a sheep": "x.png"}
+
+
+async def test_hybrid_finds_by_word_what_looks_like_something_else(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    for query, number, matched in (
+        ("img 1234", 1, ["img", "1234"]),
+        ("DSC_0042.JPG", 2, ["DSC_0042.JPG"]),
+        ("the mountain", 2, ["mountain"]),
+    ):
+        answer = await stub.Search(search_pb2.SearchRequest(text=query, top_k=1, mode="hybrid"))
+        (hit,) = answer.hits
+        assert hit.id == str(UUID(int=number))
+        assert list(hit.matched) == matched
+        cosine = float(word_vector(query) @ word_vector(list(TEXTS)[number - 1]))
+        assert hit.score == pytest.approx(cosine, abs=1e-5)
+
+
+async def test_visual_looks_at_pictures_only(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    answer = await stub.Search(search_pb2.SearchRequest(text="img 1234", top_k=3, mode="visual"))
+    scores = [hit.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert not any(hit.matched for hit in answer.hits)
+
+
+async def test_changed_words_are_found_at_once_and_the_old_ones_no_more(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    changed = search_pb2.Point(id=str(UUID(int=3)), text="x.png\nvacation")
+    await stub.SetPayload(search_pb2.SetPayloadRequest(points=[changed]))
+    await stub.SetPayload(
+        search_pb2.SetPayloadRequest(points=[search_pb2.Point(id=str(UUID(int=1)), text="y.png")])
+    )
+    found = await stub.Search(search_pb2.SearchRequest(text="vacation", top_k=1, mode="hybrid"))
+    assert [hit.id for hit in found.hits] == [str(UUID(int=3))]
+    gone = await stub.Search(search_pb2.SearchRequest(text="beach", top_k=3, mode="hybrid"))
+    assert not any(hit.matched for hit in gone.hits)
+
+
+async def test_a_point_without_words_gets_them_without_its_vector(stub: Any) -> None:
+    await stub.Upsert(upsert_of([word_vector("a cat"), word_vector("a dog")]))
+    named = search_pb2.Point(id=str(UUID(int=1)), text="IMG_1234.jpg")
+    await stub.SetPayload(search_pb2.SetPayloadRequest(points=[named]))
+    by_name = await stub.Search(search_pb2.SearchRequest(text="img_1234", top_k=1, mode="hybrid"))
+    assert [hit.id for hit in by_name.hits] == [str(UUID(int=1))]
+    by_look = await stub.Search(search_pb2.SearchRequest(text="a cat", top_k=1, mode="visual"))
+    assert by_look.hits[0].score == pytest.approx(1, abs=1e-5)
+
+
+async def test_a_threshold_cuts_what_only_words_found(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    answer = await stub.Search(
+        search_pb2.SearchRequest(text="img 1234", top_k=3, mode="hybrid", score_threshold=0.99)
+    )
+    assert list(answer.hits) == []
+
+
+async def test_a_query_without_words_is_visual(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    answer = await stub.Search(search_pb2.SearchRequest(text="?!", top_k=3, mode="hybrid"))
+    assert len(answer.hits) == 3
+
+
+async def test_an_unknown_mode_is_refused_with_those_there_are(stub: Any) -> None:
+    with pytest.raises(InvalidRequest, match="auto, visual, hybrid"):
+        await stub.Search(search_pb2.SearchRequest(text="a cat", top_k=1, mode="magic"))
+
+
+@pytest.mark.parametrize("options", [{}, {"collapse": 0.999}, {"group_by": "document"}])
+async def test_pages_of_a_hybrid_search_show_every_picture_once(
+    stub: Any, options: dict[str, Any]
+) -> None:
+    points, vectors = some_points(60)
+    request = upsert_of(vectors, ids=[str(point.id) for point in points])
+    for number, point in enumerate(request.points):
+        point.text = "beach.jpg" if number % 3 == 0 else "x.jpg"
+    await stub.Upsert(request)
+    shown: list[str] = []
+    cursor = ""
+    while True:
+        page = await stub.Search(
+            search_pb2.SearchRequest(text="beach", top_k=7, mode="hybrid", cursor=cursor, **options)
+        )
+        shown += [hit.id for hit in page.hits]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+        another = search_pb2.Point(id=page.hits[0].id, text="beach beach.jpg")
+        await stub.SetPayload(search_pb2.SetPayloadRequest(points=[another]))
+    assert sorted(shown) == sorted(str(point.id) for point in points)
+    assert set(shown[:20]) & {str(point.id) for point in points[::3]}
+
+
+async def test_a_search_by_date_knows_no_words(stub: Any) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    answer = await stub.Search(
+        search_pb2.SearchRequest(text="beach", top_k=3, mode="hybrid", sort="newest")
+    )
+    assert len(answer.hits) == 3
+    assert not any(hit.matched for hit in answer.hits)

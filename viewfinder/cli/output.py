@@ -23,7 +23,9 @@ _SHOWN_PROBLEMS = 20
 def show_hits(console: Console, client: Client, answer: SearchResponse) -> None:
     """The pictures that were found, best first."""
     if not answer.results:
-        console.print("Nothing found. Try other words, fewer filters, or `viewfinder status`.")
+        console.print(
+            "Nothing found. Try other words, fewer filters, a lower cut, or `viewfinder status`."
+        )
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("relevance", justify="right", no_wrap=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from viewfinder.api_models import SearchMode
 from viewfinder.cli import output
 from viewfinder.cli.connection import (
     INTERRUPTED,
@@ -47,6 +48,10 @@ MinRelevance = Annotated[
     typer.Option(
         min=0, max=1, help="Leave out what fits less probably; 0.5 means the same for every query."
     ),
+]
+Mode = Annotated[
+    SearchMode,
+    typer.Option(help="visual: what pictures show; hybrid: names, tags and other words too."),
 ]
 Filters = Annotated[
     list[str] | None,
@@ -92,6 +97,8 @@ For example:
     viewfinder search "a dog on a beach"
 
     viewfinder search "sunset" --top-k 5 --filter tags=holiday --filter "width>=2000"
+
+    viewfinder search IMG_1234 --mode hybrid
 
     viewfinder search --image query.jpg --json
 
@@ -178,6 +185,7 @@ def search(
     collapse: Collapse = 0.0,
     sort: SortBy = Order.relevance,
     pages: Pages = 1,
+    mode: Mode = "auto",
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
@@ -204,7 +212,7 @@ def search(
             if image is not None:
                 answer = client.search_by_image(image, query=query, **options)
             else:
-                answer = client.search(query or "", **options)
+                answer = client.search(query or "", mode=mode, **options)
             if as_json:
                 print(answer.model_dump_json(indent=2))
             else:

@@ -68,14 +68,13 @@ def simulate(
 
     from bench.encoders import EncoderProblem
     from bench.figures import machine, report
+    from bench.index_settings import IndexFault, IndexUnusable, index_settings
     from bench.simulate import CannotSimulate, Listener, simulate
     from bench.synthetic import Recipe
-    from search_service.settings import SearchSettings
-    from search_service.vector_index import IndexFault, IndexUnusable
     from viewfinder.errors import StorageFull
 
     folder = (data_dir or load_settings(SharedSettings).data_dir).absolute()
-    settings = load_settings(SearchSettings)
+    settings = index_settings()
     options = replace(settings.engine_options, build_threads=threads or os.cpu_count() or 1)
     wants_graph = graph if graph is not None else count > settings.build_above
     console = Console(stderr=True)

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from viewfinder.v1 import common_pb2 as viewfinder_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aviewfinder/v1/search.proto\x12\rviewfinder.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aviewfinder/v1/common.proto\"=\n\x05Point\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07payload\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x98\x01\n\rUpsertRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12$\n\x06points\x18\x02 \x03(\x0b\x32\x14.viewfinder.v1.Point\x12\'\n\x07vectors\x18\x03 \x01(\x0b\x32\x16.viewfinder.v1.Vectors\x12\x0e\n\x06\x62\x65side\x18\x04 \x01(\x08\"\x1f\n\x0eUpsertResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"9\n\x11SetPayloadRequest\x12$\n\x06points\x18\x01 \x03(\x0b\x32\x14.viewfinder.v1.Point\"#\n\x12SetPayloadResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"\"\n\x13\x44\x65letePointsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"%\n\x14\x44\x65letePointsResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"\xd6\x02\n\rSearchRequest\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\'\n\x06pixels\x18\x02 \x01(\x0b\x32\x15.viewfinder.v1.PixelsH\x00\x12\x12\n\x08image_id\x18\x03 \x01(\tH\x00\x12\r\n\x05top_k\x18\x04 \x01(\r\x12\x17\n\x0fscore_threshold\x18\x05 \x01(\x02\x12(\n\x07\x66ilters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12$\n\x04\x61lso\x18\x07 \x03(\x0b\x32\x16.viewfinder.v1.Example\x12\x0e\n\x06weight\x18\x08 \x01(\x02\x12\x15\n\rmin_relevance\x18\n \x01(\x02\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x0b \x03(\t\x12\x10\n\x08group_by\x18\x0c \x01(\t\x12\x10\n\x08\x63ollapse\x18\r \x01(\x02\x12\x0e\n\x06\x63ursor\x18\x0e \x01(\t\x12\x0c\n\x04sort\x18\x0f \x01(\tB\x07\n\x05query\"E\n\x07\x45xample\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x12\n\x08image_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06weight\x18\x03 \x01(\x02\x42\x06\n\x04what\"\xab\x01\n\x03Hit\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12(\n\x07payload\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x16\n\trelevance\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08same_ids\x18\x05 \x03(\t\x12\'\n\x05pages\x18\x06 \x03(\x0b\x32\x18.viewfinder.v1.GroupPageB\x0c\n\n_relevance\"4\n\tGroupPage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0c\n\x04page\x18\x03 \x01(\r\"N\n\x05\x46\x61\x63\x65t\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x06values\x18\x02 \x03(\x0b\x32\x19.viewfinder.v1.FacetValue\x12\r\n\x05\x61mong\x18\x03 \x01(\x04\"V\n\nFacetValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x42\x07\n\x05value\"\xde\x01\n\x0eSearchResponse\x12 \n\x04hits\x18\x01 \x03(\x0b\x32\x12.viewfinder.v1.Hit\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12(\n\x04spec\x18\x03 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12\x10\n\x08\x65mbed_ms\x18\x04 \x01(\x01\x12\x10\n\x08index_ms\x18\x05 \x01(\x01\x12\x13\n\x0bnext_cursor\x18\x06 \x01(\t\x12$\n\x06\x66\x61\x63\x65ts\x18\x07 \x03(\x0b\x32\x14.viewfinder.v1.Facet\x12\x12\n\ncompose_ms\x18\x08 \x01(\x01\"\x16\n\x14GetCollectionRequest\"\xb6\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rvectors_count\x18\x02 \x01(\x04\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07indexed\x18\x04 \x01(\x08\x12(\n\x04spec\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\x12)\n\x06others\x18\x07 \x03(\x0b\x32\x19.viewfinder.v1.Collection\"C\n\x17SwitchCollectionRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\")\n\x18SwitchCollectionResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"A\n\x15\x44ropCollectionRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\"\x18\n\x16\x44ropCollectionResponse2\xde\x04\n\rSearchService\x12\x45\n\x06Upsert\x12\x1c.viewfinder.v1.UpsertRequest\x1a\x1d.viewfinder.v1.UpsertResponse\x12Q\n\nSetPayload\x12 .viewfinder.v1.SetPayloadRequest\x1a!.viewfinder.v1.SetPayloadResponse\x12W\n\x0c\x44\x65letePoints\x12\".viewfinder.v1.DeletePointsRequest\x1a#.viewfinder.v1.DeletePointsResponse\x12\x45\n\x06Search\x12\x1c.viewfinder.v1.SearchRequest\x1a\x1d.viewfinder.v1.SearchResponse\x12O\n\rGetCollection\x12#.viewfinder.v1.GetCollectionRequest\x1a\x19.viewfinder.v1.Collection\x12\x63\n\x10SwitchCollection\x12&.viewfinder.v1.SwitchCollectionRequest\x1a\'.viewfinder.v1.SwitchCollectionResponse\x12]\n\x0e\x44ropCollection\x12$.viewfinder.v1.DropCollectionRequest\x1a%.viewfinder.v1.DropCollectionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aviewfinder/v1/search.proto\x12\rviewfinder.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aviewfinder/v1/common.proto\"K\n\x05Point\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07payload\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04text\x18\x03 \x01(\t\"\x98\x01\n\rUpsertRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12$\n\x06points\x18\x02 \x03(\x0b\x32\x14.viewfinder.v1.Point\x12\'\n\x07vectors\x18\x03 \x01(\x0b\x32\x16.viewfinder.v1.Vectors\x12\x0e\n\x06\x62\x65side\x18\x04 \x01(\x08\"\x1f\n\x0eUpsertResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"9\n\x11SetPayloadRequest\x12$\n\x06points\x18\x01 \x03(\x0b\x32\x14.viewfinder.v1.Point\"#\n\x12SetPayloadResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"\"\n\x13\x44\x65letePointsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"%\n\x14\x44\x65letePointsResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"\x8c\x03\n\rSearchRequest\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\'\n\x06pixels\x18\x02 \x01(\x0b\x32\x15.viewfinder.v1.PixelsH\x00\x12\x12\n\x08image_id\x18\x03 \x01(\tH\x00\x12\r\n\x05top_k\x18\x04 \x01(\r\x12\x17\n\x0fscore_threshold\x18\x05 \x01(\x02\x12(\n\x07\x66ilters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12$\n\x04\x61lso\x18\x07 \x03(\x0b\x32\x16.viewfinder.v1.Example\x12\x0e\n\x06weight\x18\x08 \x01(\x02\x12\x0c\n\x04mode\x18\t \x01(\t\x12\x15\n\rmin_relevance\x18\n \x01(\x02\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x0b \x03(\t\x12\x10\n\x08group_by\x18\x0c \x01(\t\x12\x10\n\x08\x63ollapse\x18\r \x01(\x02\x12\x0e\n\x06\x63ursor\x18\x0e \x01(\t\x12\x0c\n\x04sort\x18\x0f \x01(\t\x12\r\n\x05\x65xact\x18\x10 \x01(\x08\x12\x17\n\x0fpayload_as_json\x18\x11 \x01(\x08\x42\x07\n\x05query\"E\n\x07\x45xample\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x12\n\x08image_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06weight\x18\x03 \x01(\x02\x42\x06\n\x04what\"\xd2\x01\n\x03Hit\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12(\n\x07payload\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x16\n\trelevance\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08same_ids\x18\x05 \x03(\t\x12\'\n\x05pages\x18\x06 \x03(\x0b\x32\x18.viewfinder.v1.GroupPage\x12\x0f\n\x07matched\x18\x07 \x03(\t\x12\x14\n\x0cpayload_json\x18\x0f \x01(\x0c\x42\x0c\n\n_relevance\"4\n\tGroupPage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0c\n\x04page\x18\x03 \x01(\r\"N\n\x05\x46\x61\x63\x65t\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x06values\x18\x02 \x03(\x0b\x32\x19.viewfinder.v1.FacetValue\x12\r\n\x05\x61mong\x18\x03 \x01(\x04\"V\n\nFacetValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x42\x07\n\x05value\"\xf2\x01\n\x0eSearchResponse\x12 \n\x04hits\x18\x01 \x03(\x0b\x32\x12.viewfinder.v1.Hit\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12(\n\x04spec\x18\x03 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12\x10\n\x08\x65mbed_ms\x18\x04 \x01(\x01\x12\x10\n\x08index_ms\x18\x05 \x01(\x01\x12\x13\n\x0bnext_cursor\x18\x06 \x01(\t\x12$\n\x06\x66\x61\x63\x65ts\x18\x07 \x03(\x0b\x32\x14.viewfinder.v1.Facet\x12\x12\n\ncompose_ms\x18\x08 \x01(\x01\x12\x12\n\nservice_ms\x18\t \x01(\x01\"\x16\n\x14GetCollectionRequest\"\xee\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rvectors_count\x18\x02 \x01(\x04\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07indexed\x18\x04 \x01(\x08\x12(\n\x04spec\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\x12)\n\x06others\x18\x07 \x03(\x0b\x32\x19.viewfinder.v1.Collection\x12\x13\n\x06recall\x18\x08 \x01(\x02H\x00\x88\x01\x01\x12\x16\n\x0erecall_samples\x18\t \x01(\x04\x42\t\n\x07_recall\"C\n\x17SwitchCollectionRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\")\n\x18SwitchCollectionResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\"A\n\x15\x44ropCollectionRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\"\x18\n\x16\x44ropCollectionResponse2\xde\x04\n\rSearchService\x12\x45\n\x06Upsert\x12\x1c.viewfinder.v1.UpsertRequest\x1a\x1d.viewfinder.v1.UpsertResponse\x12Q\n\nSetPayload\x12 .viewfinder.v1.SetPayloadRequest\x1a!.viewfinder.v1.SetPayloadResponse\x12W\n\x0c\x44\x65letePoints\x12\".viewfinder.v1.DeletePointsRequest\x1a#.viewfinder.v1.DeletePointsResponse\x12\x45\n\x06Search\x12\x1c.viewfinder.v1.SearchRequest\x1a\x1d.viewfinder.v1.SearchResponse\x12O\n\rGetCollection\x12#.viewfinder.v1.GetCollectionRequest\x1a\x19.viewfinder.v1.Collection\x12\x63\n\x10SwitchCollection\x12&.viewfinder.v1.SwitchCollectionRequest\x1a\'.viewfinder.v1.SwitchCollectionResponse\x12]\n\x0e\x44ropCollection\x12$.viewfinder.v1.DropCollectionRequest\x1a%.viewfinder.v1.DropCollectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,45 +34,45 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'viewfinder.v1.search_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POINT']._serialized_start=103
-  _globals['_POINT']._serialized_end=164
-  _globals['_UPSERTREQUEST']._serialized_start=167
-  _globals['_UPSERTREQUEST']._serialized_end=319
-  _globals['_UPSERTRESPONSE']._serialized_start=321
-  _globals['_UPSERTRESPONSE']._serialized_end=352
-  _globals['_SETPAYLOADREQUEST']._serialized_start=354
-  _globals['_SETPAYLOADREQUEST']._serialized_end=411
-  _globals['_SETPAYLOADRESPONSE']._serialized_start=413
-  _globals['_SETPAYLOADRESPONSE']._serialized_end=448
-  _globals['_DELETEPOINTSREQUEST']._serialized_start=450
-  _globals['_DELETEPOINTSREQUEST']._serialized_end=484
-  _globals['_DELETEPOINTSRESPONSE']._serialized_start=486
-  _globals['_DELETEPOINTSRESPONSE']._serialized_end=523
-  _globals['_SEARCHREQUEST']._serialized_start=526
-  _globals['_SEARCHREQUEST']._serialized_end=868
-  _globals['_EXAMPLE']._serialized_start=870
-  _globals['_EXAMPLE']._serialized_end=939
-  _globals['_HIT']._serialized_start=942
-  _globals['_HIT']._serialized_end=1113
-  _globals['_GROUPPAGE']._serialized_start=1115
-  _globals['_GROUPPAGE']._serialized_end=1167
-  _globals['_FACET']._serialized_start=1169
-  _globals['_FACET']._serialized_end=1247
-  _globals['_FACETVALUE']._serialized_start=1249
-  _globals['_FACETVALUE']._serialized_end=1335
-  _globals['_SEARCHRESPONSE']._serialized_start=1338
-  _globals['_SEARCHRESPONSE']._serialized_end=1560
-  _globals['_GETCOLLECTIONREQUEST']._serialized_start=1562
-  _globals['_GETCOLLECTIONREQUEST']._serialized_end=1584
-  _globals['_COLLECTION']._serialized_start=1587
-  _globals['_COLLECTION']._serialized_end=1769
-  _globals['_SWITCHCOLLECTIONREQUEST']._serialized_start=1771
-  _globals['_SWITCHCOLLECTIONREQUEST']._serialized_end=1838
-  _globals['_SWITCHCOLLECTIONRESPONSE']._serialized_start=1840
-  _globals['_SWITCHCOLLECTIONRESPONSE']._serialized_end=1881
-  _globals['_DROPCOLLECTIONREQUEST']._serialized_start=1883
-  _globals['_DROPCOLLECTIONREQUEST']._serialized_end=1948
-  _globals['_DROPCOLLECTIONRESPONSE']._serialized_start=1950
-  _globals['_DROPCOLLECTIONRESPONSE']._serialized_end=1974
-  _globals['_SEARCHSERVICE']._serialized_start=1977
-  _globals['_SEARCHSERVICE']._serialized_end=2583
+  _globals['_POINT']._serialized_end=178
+  _globals['_UPSERTREQUEST']._serialized_start=181
+  _globals['_UPSERTREQUEST']._serialized_end=333
+  _globals['_UPSERTRESPONSE']._serialized_start=335
+  _globals['_UPSERTRESPONSE']._serialized_end=366
+  _globals['_SETPAYLOADREQUEST']._serialized_start=368
+  _globals['_SETPAYLOADREQUEST']._serialized_end=425
+  _globals['_SETPAYLOADRESPONSE']._serialized_start=427
+  _globals['_SETPAYLOADRESPONSE']._serialized_end=462
+  _globals['_DELETEPOINTSREQUEST']._serialized_start=464
+  _globals['_DELETEPOINTSREQUEST']._serialized_end=498
+  _globals['_DELETEPOINTSRESPONSE']._serialized_start=500
+  _globals['_DELETEPOINTSRESPONSE']._serialized_end=537
+  _globals['_SEARCHREQUEST']._serialized_start=540
+  _globals['_SEARCHREQUEST']._serialized_end=936
+  _globals['_EXAMPLE']._serialized_start=938
+  _globals['_EXAMPLE']._serialized_end=1007
+  _globals['_HIT']._serialized_start=1010
+  _globals['_HIT']._serialized_end=1220
+  _globals['_GROUPPAGE']._serialized_start=1222
+  _globals['_GROUPPAGE']._serialized_end=1274
+  _globals['_FACET']._serialized_start=1276
+  _globals['_FACET']._serialized_end=1354
+  _globals['_FACETVALUE']._serialized_start=1356
+  _globals['_FACETVALUE']._serialized_end=1442
+  _globals['_SEARCHRESPONSE']._serialized_start=1445
+  _globals['_SEARCHRESPONSE']._serialized_end=1687
+  _globals['_GETCOLLECTIONREQUEST']._serialized_start=1689
+  _globals['_GETCOLLECTIONREQUEST']._serialized_end=1711
+  _globals['_COLLECTION']._serialized_start=1714
+  _globals['_COLLECTION']._serialized_end=1952
+  _globals['_SWITCHCOLLECTIONREQUEST']._serialized_start=1954
+  _globals['_SWITCHCOLLECTIONREQUEST']._serialized_end=2021
+  _globals['_SWITCHCOLLECTIONRESPONSE']._serialized_start=2023
+  _globals['_SWITCHCOLLECTIONRESPONSE']._serialized_end=2064
+  _globals['_DROPCOLLECTIONREQUEST']._serialized_start=2066
+  _globals['_DROPCOLLECTIONREQUEST']._serialized_end=2131
+  _globals['_DROPCOLLECTIONRESPONSE']._serialized_start=2133
+  _globals['_DROPCOLLECTIONRESPONSE']._serialized_end=2157
+  _globals['_SEARCHSERVICE']._serialized_start=2160
+  _globals['_SEARCHSERVICE']._serialized_end=2766
 # @@protoc_insertion_point(module_scope)

@@ -9,12 +9,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Point(_message.Message):
-    __slots__ = ("id", "payload")
+    __slots__ = ("id", "payload", "text")
     ID_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     id: str
     payload: _struct_pb2.Struct
-    def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    text: str
+    def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class UpsertRequest(_message.Message):
     __slots__ = ("spec", "points", "vectors", "beside")
@@ -59,7 +61,7 @@ class DeletePointsResponse(_message.Message):
     def __init__(self, epoch: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "min_relevance", "facets", "group_by", "collapse", "cursor", "sort")
+    __slots__ = ("text", "pixels", "image_id", "top_k", "score_threshold", "filters", "also", "weight", "mode", "min_relevance", "facets", "group_by", "collapse", "cursor", "sort", "exact", "payload_as_json")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -68,12 +70,15 @@ class SearchRequest(_message.Message):
     FILTERS_FIELD_NUMBER: _ClassVar[int]
     ALSO_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     MIN_RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     FACETS_FIELD_NUMBER: _ClassVar[int]
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     COLLAPSE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     SORT_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_AS_JSON_FIELD_NUMBER: _ClassVar[int]
     text: str
     pixels: _common_pb2.Pixels
     image_id: str
@@ -82,13 +87,16 @@ class SearchRequest(_message.Message):
     filters: _struct_pb2.Struct
     also: _containers.RepeatedCompositeFieldContainer[Example]
     weight: float
+    mode: str
     min_relevance: float
     facets: _containers.RepeatedScalarFieldContainer[str]
     group_by: str
     collapse: float
     cursor: str
     sort: str
-    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., min_relevance: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ...) -> None: ...
+    exact: bool
+    payload_as_json: bool
+    def __init__(self, text: _Optional[str] = ..., pixels: _Optional[_Union[_common_pb2.Pixels, _Mapping]] = ..., image_id: _Optional[str] = ..., top_k: _Optional[int] = ..., score_threshold: _Optional[float] = ..., filters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., also: _Optional[_Iterable[_Union[Example, _Mapping]]] = ..., weight: _Optional[float] = ..., mode: _Optional[str] = ..., min_relevance: _Optional[float] = ..., facets: _Optional[_Iterable[str]] = ..., group_by: _Optional[str] = ..., collapse: _Optional[float] = ..., cursor: _Optional[str] = ..., sort: _Optional[str] = ..., exact: _Optional[bool] = ..., payload_as_json: _Optional[bool] = ...) -> None: ...
 
 class Example(_message.Message):
     __slots__ = ("text", "image_id", "weight")
@@ -101,20 +109,24 @@ class Example(_message.Message):
     def __init__(self, text: _Optional[str] = ..., image_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages")
+    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages", "matched", "payload_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     SAME_IDS_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
     payload: _struct_pb2.Struct
     relevance: float
     same_ids: _containers.RepeatedScalarFieldContainer[str]
     pages: _containers.RepeatedCompositeFieldContainer[GroupPage]
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ...) -> None: ...
+    matched: _containers.RepeatedScalarFieldContainer[str]
+    payload_json: bytes
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ..., matched: _Optional[_Iterable[str]] = ..., payload_json: _Optional[bytes] = ...) -> None: ...
 
 class GroupPage(_message.Message):
     __slots__ = ("id", "score", "page")
@@ -149,7 +161,7 @@ class FacetValue(_message.Message):
     def __init__(self, text: _Optional[str] = ..., number: _Optional[float] = ..., flag: _Optional[bool] = ..., count: _Optional[int] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("hits", "epoch", "spec", "embed_ms", "index_ms", "next_cursor", "facets", "compose_ms")
+    __slots__ = ("hits", "epoch", "spec", "embed_ms", "index_ms", "next_cursor", "facets", "compose_ms", "service_ms")
     HITS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +170,7 @@ class SearchResponse(_message.Message):
     NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     FACETS_FIELD_NUMBER: _ClassVar[int]
     COMPOSE_MS_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_MS_FIELD_NUMBER: _ClassVar[int]
     hits: _containers.RepeatedCompositeFieldContainer[Hit]
     epoch: int
     spec: _common_pb2.EncoderSpec
@@ -166,14 +179,15 @@ class SearchResponse(_message.Message):
     next_cursor: str
     facets: _containers.RepeatedCompositeFieldContainer[Facet]
     compose_ms: float
-    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., epoch: _Optional[int] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., embed_ms: _Optional[float] = ..., index_ms: _Optional[float] = ..., next_cursor: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., compose_ms: _Optional[float] = ...) -> None: ...
+    service_ms: float
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., epoch: _Optional[int] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., embed_ms: _Optional[float] = ..., index_ms: _Optional[float] = ..., next_cursor: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., compose_ms: _Optional[float] = ..., service_ms: _Optional[float] = ...) -> None: ...
 
 class GetCollectionRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("name", "vectors_count", "status", "indexed", "spec", "epoch", "others")
+    __slots__ = ("name", "vectors_count", "status", "indexed", "spec", "epoch", "others", "recall", "recall_samples")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VECTORS_COUNT_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +195,8 @@ class Collection(_message.Message):
     SPEC_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     OTHERS_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
+    RECALL_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     name: str
     vectors_count: int
     status: str
@@ -188,7 +204,9 @@ class Collection(_message.Message):
     spec: _common_pb2.EncoderSpec
     epoch: int
     others: _containers.RepeatedCompositeFieldContainer[Collection]
-    def __init__(self, name: _Optional[str] = ..., vectors_count: _Optional[int] = ..., status: _Optional[str] = ..., indexed: _Optional[bool] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., epoch: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ...) -> None: ...
+    recall: float
+    recall_samples: int
+    def __init__(self, name: _Optional[str] = ..., vectors_count: _Optional[int] = ..., status: _Optional[str] = ..., indexed: _Optional[bool] = ..., spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., epoch: _Optional[int] = ..., others: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., recall: _Optional[float] = ..., recall_samples: _Optional[int] = ...) -> None: ...
 
 class SwitchCollectionRequest(_message.Message):
     __slots__ = ("spec",)

@@ -82,7 +82,7 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetPayload(self, request, context):
-        """Replaces the payload of points that exist; ids that do not are passed over.
+        """Replaces the payload of points that exist, and their words where `text` is given; ids that do not are passed over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

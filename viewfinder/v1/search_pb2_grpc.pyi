@@ -34,7 +34,7 @@ class SearchServiceStub:
     Upsert: _grpc.UnaryUnaryMultiCallable[_search_pb2.UpsertRequest, _search_pb2.UpsertResponse]
     """Durable when it answers. Points of another encoder are refused with an error that names both."""
     SetPayload: _grpc.UnaryUnaryMultiCallable[_search_pb2.SetPayloadRequest, _search_pb2.SetPayloadResponse]
-    """Replaces the payload of points that exist; ids that do not are passed over."""
+    """Replaces the payload of points that exist, and their words where `text` is given; ids that do not are passed over."""
     DeletePoints: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeletePointsRequest, _search_pb2.DeletePointsResponse]
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
     GetCollection: _grpc.UnaryUnaryMultiCallable[_search_pb2.GetCollectionRequest, _search_pb2.Collection]
@@ -49,7 +49,7 @@ class SearchServiceAsyncStub(SearchServiceStub):
     Upsert: _aio.UnaryUnaryMultiCallable[_search_pb2.UpsertRequest, _search_pb2.UpsertResponse]  # type: ignore[assignment]
     """Durable when it answers. Points of another encoder are refused with an error that names both."""
     SetPayload: _aio.UnaryUnaryMultiCallable[_search_pb2.SetPayloadRequest, _search_pb2.SetPayloadResponse]  # type: ignore[assignment]
-    """Replaces the payload of points that exist; ids that do not are passed over."""
+    """Replaces the payload of points that exist, and their words where `text` is given; ids that do not are passed over."""
     DeletePoints: _aio.UnaryUnaryMultiCallable[_search_pb2.DeletePointsRequest, _search_pb2.DeletePointsResponse]  # type: ignore[assignment]
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
     GetCollection: _aio.UnaryUnaryMultiCallable[_search_pb2.GetCollectionRequest, _search_pb2.Collection]  # type: ignore[assignment]
@@ -73,7 +73,7 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.SetPayloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.SetPayloadResponse, _abc.Awaitable[_search_pb2.SetPayloadResponse]]:
-        """Replaces the payload of points that exist; ids that do not are passed over."""
+        """Replaces the payload of points that exist, and their words where `text` is given; ids that do not are passed over."""
 
     @_abc_1.abstractmethod
     def DeletePoints(

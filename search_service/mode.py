@@ -1,0 +1,24 @@
+"""How a text is looked for: by what pictures show, or by the words that are known of them too."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from search_service.fusion import DEPTH, WordSearch, WordWeights
+from search_service.words import Bm25Words
+
+Mode = Literal["auto", "visual", "hybrid"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+# Measured, see docs/evaluation.md: words that only nudge never made plain descriptions worse, also
+# where names lie; and up to ten pictures that have all the words come first, as names shall.
+AUTO = WordWeights(some=0.25, all=2.0, few=10)
+HYBRID = WordWeights(some=0.5, all=2.0, few=DEPTH)
+
+
+def word_search(text: str, mode: Mode, words: Bm25Words) -> WordSearch | None:
+    """The words to look for beside the picture; None where only what pictures show counts."""
+    if mode == "visual":
+        return None
+    asked = words.of_query(text)
+    return None if asked is None else WordSearch(asked, AUTO if mode == "auto" else HYBRID)

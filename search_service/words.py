@@ -1,0 +1,89 @@
+"""Texts as BM25 vectors of words: file names, tags, descriptions, pages, in whatever language.
+
+How often a word is in the whole index (IDF) is the engine's to know; a document's vector holds how
+much the word says of that document, a query's holds ones. Robertson and Zaragoza: The Probabilistic
+Relevance Framework, BM25 and Beyond, 2009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import qdrant_edge as edge
+
+from search_service.terms import TermReader
+from search_service.vector_index import SparseVector
+
+_K = 1.2
+_B = 0.5
+_AVERAGE_LENGTH = 24.0  # terms of a usual text here: a file name, its folder, some tags
+_DOCUMENT_CHARS = 20_000
+_DOCUMENT_TERMS = 4_096
+_QUERY_CHARS = 2_048
+_QUERY_TERMS = 128
+
+
+@dataclass(frozen=True)
+class QueryWords:
+    """The words of a query: `vector`, which word as typed each of its terms came from, and the
+    terms that a text must have to have all of it."""
+
+    vector: SparseVector
+    typed: dict[int, str]
+    required: frozenset[int]
+
+    def matched(self, terms: Iterable[int]) -> list[str]:
+        """The words as typed that are among these terms, in the order of the query."""
+        there = set(terms)
+        return list(dict.fromkeys(word for term, word in self.typed.items() if term in there))
+
+
+class Bm25Words:
+    """Turns texts into vectors of words; the same for documents and queries of all times, for the
+    index holds what came before."""
+
+    def __init__(self) -> None:
+        self._reader = TermReader()
+        # The terms come ready made; what is left to the engine: ASCII folding of letters that do
+        # not decompose (ø, ł), plurals, hashing, weighing. Its English stemmer leaves most words
+        # of other languages alone, and what it does to them it does on both sides.
+        self._model = edge.Bm25(
+            edge.Bm25Config(
+                k=_K,
+                b=_B,
+                avg_len=_AVERAGE_LENGTH,
+                tokenizer=edge.TokenizerType.Whitespace,
+                lowercase=True,
+                ascii_folding=True,
+                stopwords=edge.StopwordsSet(languages=set(), custom=set()),
+                stemmer=edge.SnowballParams(edge.SnowballLanguage.English),
+            )
+        )
+
+    def of_document(self, text: str) -> SparseVector:
+        """What a text says; empty when it has no words. What is over the limits is left out."""
+        terms = self._reader.document_terms(text[:_DOCUMENT_CHARS])
+        return self._sparse(" ".join(terms[:_DOCUMENT_TERMS]))
+
+    def of_query(self, text: str) -> QueryWords | None:
+        """What a query asks for; None when it has no words."""
+        typed: dict[int, str] = {}
+        required: set[int] = set()
+        for one in self._reader.query_terms(text[:_QUERY_CHARS])[:_QUERY_TERMS]:
+            for index in self._model.embed_query(one.term).indices:
+                typed.setdefault(int(index), one.typed)
+                if one.is_required:
+                    required.add(int(index))
+        if not typed:
+            return None
+        indices = tuple(sorted(typed))
+        vector = SparseVector(indices, (1.0,) * len(indices))
+        return QueryWords(vector, typed, frozenset(required))
+
+    def _sparse(self, terms: str) -> SparseVector:
+        vector = self._model.embed_document(terms)
+        return SparseVector(
+            tuple(int(index) for index in vector.indices),
+            tuple(float(value) for value in vector.values),
+        )
