@@ -72,7 +72,7 @@ def main() -> None:
     page = attempt(newest_page) if looking_at.kind == "newest" else None
     empty = page is not None and page.total == 0 and not is_sending()
     with tools:
-        wanted = filter_controls(used=looking_at.kind in ("text", "picture"))
+        wanted = filter_controls(used=looking_at.kind != "newest")
         _search_by_picture_control()
         if not empty:
             drop_zone("slim")

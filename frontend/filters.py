@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from viewfinder.api_models import SearchMode
+from viewfinder.api_models import SearchMode, Sort
 
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -28,12 +28,18 @@ _UNSET: dict[str, Any] = {
     "least-relevance": 0,
     "least-score": 0.0,
     "mode": "auto",
+    "without": "",
+    "sort": "best",
+    "alike-once": False,
 }
 _MODES: dict[SearchMode, str] = {
     "auto": "As it fits",
     "visual": "What pictures show",
     "hybrid": "Names and tags too",
 }
+_SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}
+_ALIKE = 0.95
+"""Cosine from which pictures are shown once."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,10 @@ class Wanted:
     filters: dict[str, Any]
     least_relevance: float
     least_score: float
-    mode: SearchMode
+    mode: SearchMode = "auto"
+    negative: str = ""
+    sort: Sort = "relevance"
+    collapse: float = 0.0
 
 
 def filter_controls(*, used: bool) -> Wanted:
@@ -56,6 +65,9 @@ def filter_controls(*, used: bool) -> Wanted:
     with st.popover(label, icon=":material/tune:", key="filters"):
         if not used:
             st.caption("For searches: describe a picture to use them.")
+        without = st.text_input(
+            "But not", placeholder="Away from this: a toy", max_chars=512, key="without"
+        )
         tags = st.multiselect(
             "Tags",
             options=[],
@@ -83,8 +95,19 @@ def filter_controls(*, used: bool) -> Wanted:
         mode = st.selectbox(
             "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
         )
+        st.session_state.setdefault("sort", "best")
+        sort = st.segmented_control("First", options=list(_SORTS), key="sort", required=True)
+        once = st.toggle("Show pictures that look the same once", key="alike-once")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
-    return Wanted(_as_search_filters(tags, types, since, until), percent / 100, least, mode)
+    return Wanted(
+        _as_search_filters(tags, types, since, until),
+        percent / 100,
+        least,
+        mode,
+        negative=without.strip(),
+        sort=_SORTS.get(sort or "best", "relevance"),
+        collapse=_ALIKE if once else 0.0,
+    )
 
 
 def _clear() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from frontend import markup
+from frontend.facets import KEYS, facet_chips
 from frontend.filters import Wanted
 from frontend.session import (
+    PAGE_SIZE,
     View,
     as_text,
     browser_url,
@@ -26,11 +27,11 @@ from frontend.session import (
 )
 from viewfinder.api_models import (
     MAX_LIST_LIMIT,
-    MAX_TOP_K,
     ImageList,
     ImageRecord,
     SearchResponse,
 )
+from viewfinder.client_search import SearchOptions
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,15 @@ def _card_of(image: ImageRecord) -> Card:
 
 def found_pictures(looking_at: View, wanted: Wanted) -> None:
     """Show what this view asks for, or what to do when there is nothing."""
-    top_k = min(shown_count(), MAX_TOP_K)
     with friendly_errors():
-        answer, took_ms = remembered(
-            (looking_at, wanted, top_k),
-            lambda: _timed_search(looking_at, wanted, top_k),
+        pages, took_ms = remembered(
+            (looking_at, wanted), lambda: _timed_first_page(looking_at, wanted)
         )
-        if not answer.results:
+        while len(pages) * PAGE_SIZE < shown_count() and pages[-1].next_cursor:
+            pages.append(_search(looking_at, wanted, pages[-1].next_cursor))
+        facet_chips(pages[0].facets)
+        hits = {hit.id: hit for page in pages for hit in page.results}
+        if not hits:
             st.html(
                 markup.message(
                     "Nothing found",
@@ -91,9 +94,8 @@ def found_pictures(looking_at: View, wanted: Wanted) -> None:
                 )
             )
             return
-        st.caption(
-            f"{markup.pictures(len(answer.results))}, the best match first · {took_ms:.0f} ms"
-        )
+        order = {"relevance": "the best match first"}.get(wanted.sort, f"the {wanted.sort} first")
+        st.caption(f"{markup.pictures(len(hits))}, {order} · {took_ms:.0f} ms")
         _grid(
             [
                 Card(
@@ -103,32 +105,39 @@ def found_pictures(looking_at: View, wanted: Wanted) -> None:
                     score=hit.score,
                     relevance=hit.relevance,
                 )
-                for hit in answer.results
+                for hit in hits.values()
             ]
         )
-        if len(answer.results) == top_k and top_k < MAX_TOP_K:
+        if pages[-1].next_cursor:
             _more()
 
 
-def _timed_search(looking_at: View, wanted: Wanted, top_k: int) -> tuple[SearchResponse, float]:
+def _timed_first_page(looking_at: View, wanted: Wanted) -> tuple[list[SearchResponse], float]:
     began = time.perf_counter()
-    answer = _search(looking_at, wanted, top_k)
-    return answer, (time.perf_counter() - began) * 1000
+    answer = _search(looking_at, wanted, None)
+    return [answer], (time.perf_counter() - began) * 1000
 
 
-def _search(looking_at: View, wanted: Wanted, top_k: int) -> SearchResponse:
-    cuts: dict[str, Any] = {
-        "top_k": top_k,
+def _search(looking_at: View, wanted: Wanted, cursor: str | None) -> SearchResponse:
+    options: SearchOptions = {
+        "top_k": PAGE_SIZE,
         "score_threshold": wanted.least_score,
         "min_relevance": wanted.least_relevance,
+        "filters": wanted.filters,
+        "collapse": wanted.collapse,
+        "sort": wanted.sort,
     }
+    if wanted.negative:
+        options["negative"] = wanted.negative
+    if cursor is None:
+        options["facets"] = KEYS
+    else:
+        options["cursor"] = cursor
     if looking_at.kind == "similar":
-        return client().similar(looking_at.image_id, **cuts)
+        return client().similar(looking_at.image_id, **options)
     if looking_at.kind == "picture":
-        return client().search_by_image(
-            looking_at.picture, file_name=looking_at.name, filters=wanted.filters, **cuts
-        )
-    return client().search(looking_at.query, filters=wanted.filters, mode=wanted.mode, **cuts)
+        return client().search_by_image(looking_at.picture, file_name=looking_at.name, **options)
+    return client().search(looking_at.query, mode=wanted.mode, **options)
 
 
 def _grid(cards: Sequence[Card]) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from viewfinder.api_models import Base64Upload, Problem, SearchResponse, UploadAccepted
+from viewfinder.api_models import (
+    Base64Upload,
+    ImageSearchRequest,
+    Problem,
+    SearchResponse,
+    UploadAccepted,
+)
 
 IMAGE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 JOB_ID = "9b2d6f0e-0c43-4f0e-8f5c-6d1f0c4f7a10"
@@ -23,9 +29,28 @@ SEARCH = {
                 "tags": ["holiday", "family"],
                 "taken_at": {"gte": "2025-06-01T00:00:00Z", "lt": "2025-09-01T00:00:00Z"},
                 "width": {"gte": 1920},
+                "category": {"not": "screenshot"},
+                "location": {"top": 47.8, "left": 5.9, "bottom": 45.8, "right": 10.5},
                 "metadata.customer": "ACME",
             },
             "score_threshold": 0.2,
+        }
+    },
+    "of several parts": {
+        "value": {
+            "query": "a dog",
+            "weight": 2,
+            "negative": ["a toy", "a drawing"],
+            "examples": [{"text": "snow", "weight": 0.5}],
+        }
+    },
+    "a page with facets": {
+        "value": {
+            "query": "a cup of coffee",
+            "facets": ["tags", "metadata.customer"],
+            "group_by": "document",
+            "collapse": 0.95,
+            "sort": "newest",
         }
     },
     "by name, tags and other words too": {"value": {"query": "IMG_1234", "mode": "hybrid"}},
@@ -77,6 +102,14 @@ UPLOAD: dict[str, Any] = {
     }
 }
 
+
+def _schema_of(model: type[ImageSearchRequest]) -> dict[str, Any]:
+    """Its parts are in the document already: a search by description has the same."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    del schema["$defs"]
+    return schema
+
+
 SEARCH_BY_IMAGE: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -90,6 +123,16 @@ SEARCH_BY_IMAGE: dict[str, Any] = {
                         "score_threshold": {"type": "number", "default": 0},
                         "min_relevance": {"type": "number", "default": 0},
                         "filters": {"type": "string", "description": "A JSON object"},
+                        "query": {"type": "string", "description": "What it should show besides"},
+                        "query_weight": {"type": "number", "default": 1},
+                        "weight": {"type": "number", "default": 1},
+                        "negative": {"type": "string", "description": "A text, or a JSON list"},
+                        "examples": {"type": "string", "description": "A JSON list"},
+                        "facets": {"type": "string", "description": "Keys, separated by commas"},
+                        "group_by": {"type": "string", "enum": ["document"]},
+                        "collapse": {"type": "number", "default": 0},
+                        "sort": {"type": "string", "enum": ["relevance", "newest", "oldest"]},
+                        "cursor": {"type": "string"},
                         "file": {"type": "string", "format": "binary"},
                     },
                 },

@@ -27,7 +27,10 @@ RETRY_UNAVAILABLE_S = 2
 
 _LONGEST_SHOWN_VALUE = 200
 _LONGEST_LIST = 20
-_FILTER_RULE = "a text, number or boolean, a list of them, or {gte, gt, lte, lt}"
+_FILTER_RULE = (
+    "a text, number or boolean, a list of them, or an object of gte, gt, lte, lt, any, exists, not,"
+    " or a place"
+)
 _SOURCES = {"body", "query", "path", "header"}
 
 

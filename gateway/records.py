@@ -80,7 +80,35 @@ def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
         if payload
         else api.HitMetadata.model_validate(from_struct(hit.payload)),
         matched=list(hit.matched),
+        same_ids=list(hit.same_ids),
+        pages=[_document_page(page, urls) for page in hit.pages],
     )
+
+
+def _document_page(page: search_pb2.GroupPage, urls: Urls) -> api.DocumentPage:
+    return api.DocumentPage(
+        id=page.id,
+        score=round(page.score, 6),
+        page=page.page or None,
+        url=urls.original(page.id),
+        thumbnail_url=urls.thumbnail(page.id),
+    )
+
+
+def facet(counted: search_pb2.Facet) -> api.Facet:
+    """Values with their counts."""
+    return api.Facet(
+        key=counted.key,
+        values=[api.FacetValue(value=_facet_value(one), count=one.count) for one in counted.values],
+        among=counted.among or None,
+    )
+
+
+def _facet_value(one: search_pb2.FacetValue) -> str | bool | int | float:
+    kind = one.WhichOneof("value")
+    if kind == "number":
+        return int(one.number) if one.number.is_integer() else one.number
+    return one.flag if kind == "flag" else one.text
 
 
 def _time(stamp: Timestamp) -> datetime:

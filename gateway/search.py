@@ -9,15 +9,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from google.protobuf.struct_pb2 import Struct
 
 from gateway import examples
 from gateway.base64_picture import from_base64
 from gateway.forms import Field, FileBytes, FileStart, read_form
 from gateway.images import known_image
-from gateway.json_values import is_text, parse_object, to_struct
+from gateway.json_values import parse_object
 from gateway.parts import Parts, PartsDep
-from gateway.records import search_hit
+from gateway.records import facet, search_hit
+from gateway.search_options import (
+    FORM_FIELDS,
+    form_value,
+    search_request,
+    searchable,
+    text_part,
+)
 from gateway.services import SEARCH_S
 from viewfinder import api_models as api
 from viewfinder.errors import FileTooLarge, ImageNotIndexed, InvalidRequest, ViewfinderError
@@ -25,7 +31,6 @@ from viewfinder.v1 import search_pb2
 
 router = APIRouter(tags=["search"])
 
-_FORM_FIELDS = ("top_k", "score_threshold", "min_relevance", "filters", "exact")
 _FAILURES = examples.problems(409, 422, 429, 503, 504)
 
 
@@ -40,15 +45,9 @@ async def search(
 ) -> Response:
     """The pictures that `query` describes, best first."""
     start = time.perf_counter()
-    request = search_pb2.SearchRequest(
-        text=_searchable(asked.query),
-        top_k=asked.top_k,
-        score_threshold=asked.score_threshold,
-        min_relevance=asked.min_relevance,
-        filters=filters_struct(asked.filters),
-        exact=asked.exact,
-        mode=asked.mode,
-    )
+    request = search_request(asked)
+    request.text = searchable(asked.query)
+    request.mode = asked.mode
 
     async def find() -> api.SearchResponse:
         return _answer(parts, await _search(parts, request), asked.query)
@@ -71,25 +70,24 @@ async def search_by_image(request: Request, parts: PartsDep) -> Response:
     if content_type.partition(";")[0].strip().lower() == "application/json":
         body = api.ImageSearchRequest.model_validate_json(await request.body())
         data = await asyncio.to_thread(from_base64, body.image_base64, limit)
-        options: api.SearchOptions = body
+        options: api.ImageSearchOptions = body
         file_name = "picture"
     else:
         data, file_name, options = await _read_form(request, parts)
-    wanted = search_pb2.SearchRequest(
-        top_k=options.top_k,
-        score_threshold=options.score_threshold,
-        min_relevance=options.min_relevance,
-        filters=filters_struct(options.filters),
-        exact=options.exact,
-    )
+    wanted = search_request(options)
+    if options.query is not None:
+        wanted.also.append(text_part(options.query, options.query_weight, "query"))
     digest = await asyncio.to_thread(hashlib.sha256, data)
 
     async def find() -> api.SearchResponse:
         by_picture = search_pb2.SearchRequest()
         by_picture.CopyFrom(wanted)
-        return _answer(parts, await _by_picture(parts, by_picture, data, file_name), None)
+        found = await _by_picture(parts, by_picture, data, file_name)
+        return _answer(parts, found, options.query)
 
-    return await parts.answering.answer(start, wanted, find, [digest.digest()])
+    # The answer repeats the query, which an example with the same text would not make it do.
+    beside = [digest.digest(), (options.query or "").encode()]
+    return await parts.answering.answer(start, wanted, find, beside)
 
 
 async def _by_picture(
@@ -124,22 +122,36 @@ async def similar(
     top_k: Annotated[int, Query(ge=1, le=api.MAX_TOP_K)] = 10,
     score_threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
     min_relevance: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
+    filters: Annotated[str, Query(description="A JSON object", max_length=16_384)] = "{}",
+    negative: Annotated[list[api.QueryText] | None, Query(max_length=api.MAX_NEGATIVES)] = None,
+    facets: Annotated[list[api.FacetKey] | None, Query(max_length=api.MAX_FACETS)] = None,
+    group_by: api.GroupBy | None = None,
+    collapse: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
+    sort: api.Sort = "relevance",
+    cursor: Annotated[str | None, Query(max_length=api.MAX_CURSOR_CHARS)] = None,
 ) -> Response:
     """Nearest pictures to this one, itself left out."""
     start = time.perf_counter()
     record = await known_image(parts, image_id)
-    wanted = search_pb2.SearchRequest(
-        image_id=record.id,
-        top_k=top_k,
-        score_threshold=score_threshold,
-        min_relevance=min_relevance,
+    options = api.SearchOptions.model_validate(
+        {
+            "top_k": top_k,
+            "score_threshold": score_threshold,
+            "min_relevance": min_relevance,
+            "filters": parse_object(filters, "filters"),
+            "negative": negative or [],
+            "facets": facets or [],
+            "group_by": group_by,
+            "collapse": collapse,
+            "sort": sort,
+            "cursor": cursor or None,
+        }
     )
+    wanted = search_request(options)
+    wanted.image_id = record.id
 
     async def find() -> api.SearchResponse:
-        try:
-            return _answer(parts, await _search(parts, wanted), None)
-        except ImageNotIndexed:
-            raise ImageNotIndexed(image_id=record.id, state=record.state) from None
+        return _answer(parts, await _search(parts, wanted), None)
 
     return await parts.answering.answer(start, wanted, find)
 
@@ -148,17 +160,33 @@ async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2
     async def call(asked: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
         return await parts.services.search.Search(asked, timeout=SEARCH_S)
 
-    return await parts.answering.ask(call, request)
+    try:
+        return await parts.answering.ask(call, request)
+    except ImageNotIndexed as error:
+        missing = error
+    # It is not in the index; whether it is anywhere, and why not there, the catalogue knows.
+    named = {request.image_id, *(example.image_id for example in request.also)}
+    if missing.image_id not in named:
+        raise missing
+    record = await known_image(parts, UUID(missing.image_id))
+    raise ImageNotIndexed(image_id=record.id, state=record.state)
 
 
 def _answer(
     parts: Parts, found: search_pb2.SearchResponse, query: str | None
 ) -> api.SearchResponse:
     hits = [search_hit(hit, parts.urls) for hit in found.hits]
-    return api.SearchResponse(query=query, results=hits, total=len(hits), latency_ms=0)
+    return api.SearchResponse(
+        query=query,
+        results=hits,
+        total=len(hits),
+        next_cursor=found.next_cursor or None,
+        facets=[facet(one) for one in found.facets],
+        latency_ms=0,
+    )
 
 
-async def _read_form(request: Request, parts: Parts) -> tuple[bytes, str, api.SearchOptions]:
+async def _read_form(request: Request, parts: Parts) -> tuple[bytes, str, api.ImageSearchOptions]:
     """(bytes, file name, options) of a form with one file."""
     limit = parts.settings.max_inline_image_bytes
     values: dict[str, Any] = {}
@@ -171,31 +199,12 @@ async def _read_form(request: Request, parts: Parts) -> tuple[bytes, str, api.Se
         elif isinstance(event, FileStart):
             file_name, files = event.file_name, files + 1
         elif isinstance(event, Field):
-            if event.name not in _FORM_FIELDS:
-                allowed = f"{', '.join(_FORM_FIELDS)}, and one file"
+            if event.name not in FORM_FIELDS:
+                allowed = f"{', '.join(sorted(FORM_FIELDS))}, and one file"
                 raise InvalidRequest(
                     field="form", value=f"a field {event.name[:100]!a}", allowed=allowed
                 )
-            is_object = event.name == "filters"
-            values[event.name] = parse_object(event.value, "filters") if is_object else event.value
+            values[event.name] = form_value(event.name, event.value)
     if files != 1:
         raise InvalidRequest(field="file", value=f"{files} files", allowed="one")
-    return bytes(data), file_name, api.SearchOptions.model_validate(values)
-
-
-def filters_struct(filters: dict[str, api.FilterValue]) -> Struct:
-    """Checked filters, ready to travel."""
-    return to_struct(
-        {
-            key: value.model_dump(exclude_none=True)
-            if isinstance(value, api.FilterRange)
-            else value
-            for key, value in filters.items()
-        }
-    )
-
-
-def _searchable(query: str) -> str:
-    if not is_text(query):
-        raise InvalidRequest(field="query", value=ascii(query[:100]), allowed="Unicode text")
-    return query
+    return bytes(data), file_name, api.ImageSearchOptions.model_validate(values)

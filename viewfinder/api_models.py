@@ -48,15 +48,35 @@ from viewfinder.api_operations import (
 from viewfinder.api_operations import (
     SwitchRequest as SwitchRequest,
 )
+from viewfinder.api_query import MAX_CURSOR_CHARS as MAX_CURSOR_CHARS
+from viewfinder.api_query import MAX_EXAMPLES as MAX_EXAMPLES
+from viewfinder.api_query import MAX_FACETS as MAX_FACETS
+from viewfinder.api_query import MAX_NEGATIVES as MAX_NEGATIVES
+from viewfinder.api_query import MAX_QUERY_CHARS as MAX_QUERY_CHARS
+from viewfinder.api_query import NEGATIVE_WEIGHT as NEGATIVE_WEIGHT
+from viewfinder.api_query import Collapse as Collapse
+from viewfinder.api_query import Cursor as Cursor
+from viewfinder.api_query import DocumentPage as DocumentPage
+from viewfinder.api_query import Example as Example
+from viewfinder.api_query import Facet as Facet
+from viewfinder.api_query import FacetKey as FacetKey
+from viewfinder.api_query import FacetValue as FacetValue
+from viewfinder.api_query import FilterObject as FilterObject
+from viewfinder.api_query import FilterPart as FilterPart
+from viewfinder.api_query import Filters as Filters
+from viewfinder.api_query import FilterValue as FilterValue
+from viewfinder.api_query import GroupBy as GroupBy
+from viewfinder.api_query import HitMetadata as HitMetadata
+from viewfinder.api_query import Location as Location
+from viewfinder.api_query import QueryText as QueryText
+from viewfinder.api_query import Sort as Sort
+from viewfinder.api_query import Weight as Weight
 
-MAX_QUERY_CHARS = 512
 MAX_TOP_K = 100
 MAX_LOOKUP_IDS = 1000
 MAX_LIST_LIMIT = 200
 MAX_TAGS = 100
 MAX_TAG_CHARS = 100
-MAX_FILTERS = 32
-MAX_FILTER_VALUES = 256
 
 ImageState = Literal["stored", "queued", "indexed", "failed", "deleting"]
 RenditionFormat = Literal["webp", "jpeg"]
@@ -243,36 +263,6 @@ class Job(Answer):
 
 # --- search ---
 
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
-Text = Annotated[str, StringConstraints(max_length=1024)]
-Scalar = Annotated[bool, Field(strict=True)] | Annotated[Number, Field(strict=True)] | Text
-
-
-class FilterRange(Question):
-    """A range of numbers, or of times (RFC 3339)."""
-
-    gte: Number | Text | None = None
-    gt: Number | Text | None = None
-    lte: Number | Text | None = None
-    lt: Number | Text | None = None
-
-    @model_validator(mode="after")
-    def _bounded(self) -> FilterRange:
-        if all(bound is None for bound in (self.gte, self.gt, self.lte, self.lt)):
-            raise ValueError("a range needs at least one of gte, gt, lte, lt")
-        return self
-
-
-FilterValue = (
-    Scalar
-    | Annotated[list[Scalar], Field(min_length=1, max_length=MAX_FILTER_VALUES)]
-    | FilterRange
-)
-Filters = Annotated[
-    dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], FilterValue],
-    Field(max_length=MAX_FILTERS),
-]
-
 
 class SearchOptions(Question):
     """What every kind of search can be told."""
@@ -290,8 +280,34 @@ class SearchOptions(Question):
     )
     filters: Filters = Field(
         default_factory=dict,
-        description="Key to value, list of values (any of), or {gte, gt, lte, lt}",
+        description="Key to value, list of values (any of), or an object: a range of gte, gt, lte,"
+        " lt; any, exists, not; a place. All must hold",
     )
+    weight: Weight = Field(1.0, description="Of the query itself, beside those of `examples`")
+    negative: QueryText | Annotated[list[QueryText], Field(max_length=MAX_NEGATIVES)] = Field(
+        default_factory=list,
+        description=f"What to move away from, with a weight of {NEGATIVE_WEIGHT} together",
+    )
+    examples: list[Example] = Field(
+        default_factory=list,
+        max_length=MAX_EXAMPLES,
+        description="Further texts, and pictures that are here, each with its weight",
+    )
+    facets: list[FacetKey] = Field(
+        default_factory=list,
+        max_length=MAX_FACETS,
+        description="Keys to count the values of, among all that matches the filters: tags,"
+        " category, media_type, camera, document, metadata.<name>",
+    )
+    group_by: GroupBy | None = Field(None, description="One result a document, with its pages")
+    collapse: Collapse = Field(
+        0.0,
+        description="Pictures at least so alike (cosine, from 0.5) are one result; 0: off",
+    )
+    sort: Sort = Field(
+        "relevance", description="By time: among the 1000 best; taken_at, or else uploaded_at"
+    )
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
     exact: bool = Field(
         False,
         description="Compare with every vector: slow; to judge the answers of the graph by",
@@ -301,10 +317,7 @@ class SearchOptions(Question):
 class SearchRequest(SearchOptions):
     """A search by description."""
 
-    query: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARS),
-    ] = Field(description="What the picture shows")
+    query: QueryText = Field(description="What the picture shows")
     mode: SearchMode = Field(
         "auto",
         description="`visual`: by what pictures show. `hybrid`: by file name, folder, tags and"
@@ -313,37 +326,17 @@ class SearchRequest(SearchOptions):
     )
 
 
-class ImageSearchRequest(SearchOptions):
-    """A search by a picture as JSON, for clients that cannot send multipart."""
+class ImageSearchOptions(SearchOptions):
+    """A search by a picture, and perhaps by words together with it."""
+
+    query: QueryText | None = Field(None, description="What it should show besides")
+    query_weight: Weight = Field(1.0, description="Of `query`, where the picture has `weight`")
+
+
+class ImageSearchRequest(ImageSearchOptions):
+    """The same as JSON, for clients that cannot send multipart."""
 
     image_base64: str = Field(min_length=1, description="Standard base64, without a `data:` prefix")
-
-
-class Location(Answer):
-    """Where a picture was taken, degrees, WGS 84."""
-
-    lat: float
-    lon: float
-
-
-class HitMetadata(Answer):
-    """What the index knows of a picture; these are also the keys that filters may name."""
-
-    file_name: str = ""
-    file_path: str | None = None
-    media_type: str | None = None
-    size_bytes: int | None = None
-    width: int | None = None
-    height: int | None = None
-    tags: list[str] = Field(default_factory=list)
-    category: str | None = None
-    taken_at: str | None = None
-    uploaded_at: str | None = None
-    camera: str | None = None
-    location: Location | None = None
-    metadata: dict[str, Any] = Field(
-        default_factory=dict, description="The user's own keys; filter on `metadata.<name>`"
-    )
 
 
 class SearchHit(Answer):
@@ -363,6 +356,12 @@ class SearchHit(Answer):
         default_factory=list,
         description="Words of the query that are in its name, tags or other words",
     )
+    same_ids: list[str] = Field(
+        default_factory=list, description="With `collapse`: pictures that look the same"
+    )
+    pages: list[DocumentPage] = Field(
+        default_factory=list, description="With `group_by`: other pages of the document, best first"
+    )
 
 
 class SearchResponse(Answer):
@@ -371,6 +370,8 @@ class SearchResponse(Answer):
     query: str | None = Field(description="As searched; null when a picture was searched by")
     results: list[SearchHit]
     total: int = Field(description="How many results follow")
+    next_cursor: str | None = Field(None, description="For the next page; null on the last one")
+    facets: list[Facet] = Field(default_factory=list)
     latency_ms: float
     cached: bool = False
     explanation: str | None = None

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Unpack
 from uuid import UUID
 
 import httpx
@@ -32,6 +32,7 @@ from viewfinder.client_answers import (
     server_sent_events,
 )
 from viewfinder.client_connection import Connection
+from viewfinder.client_search import SearchOptions, as_form, as_json, as_parameters
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
 
 UPLOAD_TIMEOUT_S = 120.0
@@ -227,33 +228,18 @@ class Client(Connection):
     # --- search ---
 
     def search(
-        self,
-        query: str,
-        *,
-        top_k: int = 10,
-        score_threshold: float = 0.0,
-        min_relevance: float = 0.0,
-        filters: Mapping[str, Any] | None = None,
-        mode: api.SearchMode = "auto",
+        self, query: str, *, mode: api.SearchMode = "auto", **options: Unpack[SearchOptions]
     ) -> api.SearchResponse:
-        """The pictures that `query` describes, best first.
+        """The pictures that `query` describes, best first; see SearchOptions.
 
-        `filters`: key -> value, list of values (any of), or {"gte": ..., "lt": ...}.
-        `min_relevance`: the least probability that a picture fits, 0..1.
-        `mode`: visual: what pictures show; hybrid: names, tags and other words too.
+        `mode`: "visual" by what pictures show, "hybrid" by names, tags and other words as well.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
             NotCalibrated: a `min_relevance`, and the encoder has no calibration.
+            ImageNotFound, ImageNotIndexed: an example that is not there.
         """
-        request = {
-            "query": query,
-            "top_k": top_k,
-            "score_threshold": score_threshold,
-            "min_relevance": min_relevance,
-            "filters": dict(filters or {}),
-            "mode": mode,
-        }
+        request = {"query": query, "mode": mode, **as_json(options)}
         return self._call("POST", "/search", api.SearchResponse, json=request)
 
     def search_by_image(
@@ -261,12 +247,11 @@ class Client(Connection):
         file: Path | bytes,
         *,
         file_name: str = "",
-        top_k: int = 10,
-        score_threshold: float = 0.0,
-        min_relevance: float = 0.0,
-        filters: Mapping[str, Any] | None = None,
+        query: str | None = None,
+        query_weight: float = 1.0,
+        **options: Unpack[SearchOptions],
     ) -> api.SearchResponse:
-        """The pictures most like this one, which is not stored.
+        """The pictures most like this one, which is not stored, and that `query` describes.
 
         Raises:
             OSError: the file cannot be read.
@@ -274,39 +259,24 @@ class Client(Connection):
         """
         data = file.read_bytes() if isinstance(file, Path) else file
         name = file_name or (file.name if isinstance(file, Path) else "picture")
-        options = {
-            "top_k": str(top_k),
-            "score_threshold": str(score_threshold),
-            "min_relevance": str(min_relevance),
-            "filters": json.dumps(dict(filters or {})),
-        }
+        words = {} if query is None else {"query": query, "query_weight": query_weight}
         return self._call(
             "POST",
             "/search/image",
             api.SearchResponse,
-            data=options,
+            data=as_form({**options, **words}),
             files={"file": (name, data, "application/octet-stream")},
         )
 
-    def similar(
-        self,
-        image_id: UUID | str,
-        *,
-        top_k: int = 10,
-        score_threshold: float = 0.0,
-        min_relevance: float = 0.0,
-    ) -> api.SearchResponse:
-        """The pictures most like one that is here; itself left out.
+    def similar(self, image_id: UUID | str, **options: Unpack[SearchOptions]) -> api.SearchResponse:
+        """The pictures most like one that is here; itself left out. Takes no `examples`, `weight`.
 
         Raises:
             ImageNotFound, ImageNotIndexed: there is none, or it has no vector yet.
         """
-        options = {
-            "top_k": top_k,
-            "score_threshold": score_threshold,
-            "min_relevance": min_relevance,
-        }
-        return self._call("GET", f"/images/{image_id}/similar", api.SearchResponse, params=options)
+        parameters = as_parameters(options)
+        path = f"/images/{image_id}/similar"
+        return self._call("GET", path, api.SearchResponse, params=parameters)
 
     # --- jobs ---
 

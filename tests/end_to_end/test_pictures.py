@@ -51,6 +51,29 @@ def test_a_picture_is_found_by_describing_it(stack: Stack, jpeg: Jpeg) -> None:
         assert best.metadata.file_name == expected
 
 
+def test_a_query_of_parts_with_filters_facets_and_pages(stack: Stack, jpeg: Jpeg) -> None:
+    tag = uuid.uuid4().hex
+    names = ("cat", "coffee", "rocket", "astronaut")
+    jobs = [_upload(stack, jpeg(name), f"{name}.jpg", [tag, name]).job_id for name in names]
+    assert [_wait(stack, job).indexed for job in jobs] == [1] * len(names)
+    filters = {"tags": {"any": [tag], "not": "rocket"}, "camera": {"exists": False}}
+    first = stack.client.search(
+        "a cat", negative="a cup of coffee", filters=filters, facets=["tags"], top_k=2
+    )
+    second = stack.client.search(
+        "a cat", negative="a cup of coffee", filters=filters, top_k=2, cursor=first.next_cursor
+    )
+    shown = [hit.metadata.file_name for hit in (*first.results, *second.results)]
+    assert shown[0] == "cat.jpg"
+    assert sorted(shown) == ["astronaut.jpg", "cat.jpg", "coffee.jpg"]
+    assert second.next_cursor is None
+    counts = {one.value: one.count for one in first.facets[0].values}
+    assert counts == {tag: 3, "cat": 1, "coffee": 1, "astronaut": 1}
+    like = [{"image_id": first.results[0].id}]
+    others = stack.client.search("a drink", examples=like, filters={"tags": tag})
+    assert "cat.jpg" not in [hit.metadata.file_name for hit in others.results]
+
+
 def test_what_was_uploaded_comes_back_to_the_byte(stack: Stack, jpeg: Jpeg) -> None:
     content = jpeg()
     accepted = _upload(stack, content).images[0]

@@ -52,6 +52,7 @@ class FakeGateway:
     uploads: list[bytes] = field(default_factory=list)
     refuses: dict[str, str] = field(default_factory=dict)
     fails: dict[str, str] = field(default_factory=dict)
+    tags: list[dict[str, Any]] = field(default_factory=list)
     problem: dict[str, Any] | None = None
     url: str = ""
     relevance: float | None = None
@@ -62,8 +63,9 @@ class FakeGateway:
         if self.problem is not None:
             return int(self.problem["status"]), self.problem
         if (method, path) == ("POST", "/search"):
-            self.searches.append(json.loads(body))
-            return 200, self._hits(self.images)
+            asked = json.loads(body)
+            self.searches.append(asked)
+            return 200, self._page(asked)
         if (method, path) == ("POST", "/images"):
             return self._take(body)
         if path.endswith("/events"):
@@ -116,6 +118,15 @@ class FakeGateway:
             "done": True,
             "failures": failures,
         }
+
+    def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
+        start, size = int(asked.get("cursor", 0)), asked["top_k"]
+        answer = self._hits(self.images[start : start + size])
+        if start + size < len(self.images):
+            answer["next_cursor"] = str(start + size)
+        if asked.get("facets"):
+            answer["facets"] = [{"key": "tags", "values": self.tags}]
+        return answer
 
     def _hits(self, images: list[dict[str, Any]]) -> dict[str, Any]:
         hits = [

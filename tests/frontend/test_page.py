@@ -143,6 +143,44 @@ def test_filters_go_with_the_search(gateway: FakeGateway) -> None:
     assert gateway.searches[-1]["filters"] == {}
 
 
+def test_show_more_goes_on_where_the_page_before_ended(gateway: FakeGateway) -> None:
+    gateway.images = [record(f"a{number}", f"{number}.jpg") for number in range(60)]
+    app = page()
+    app.text_input(key="query").set_value("a cat").run()
+    for shown in (24, 48, 60):
+        keys = {button.key for button in app.button}
+        assert sum(str(key).startswith("open-") for key in keys) == shown
+        if shown < 60:
+            app.button(key="show-more").click().run()
+    assert "show-more" not in keys
+    assert [search.get("cursor") for search in gateway.searches] == [None, "24", "48"]
+    assert [search.get("facets") for search in gateway.searches] == [["tags"], None, None]
+
+
+def test_a_tag_of_the_pictures_found_filters_on_a_click(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    gateway.tags = [{"value": "pets", "count": 3}, {"value": "toys", "count": 2}]
+    app = page()
+    app.text_input(key="query").set_value("a cat").run()
+    app.button_group(key="facet-tags").set_value("pets").run()
+    assert gateway.searches[-1]["filters"] == {"tags": ["pets"]}
+    assert not app.exception
+
+
+def test_what_is_not_wanted_and_the_order_go_with_the_search(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.text_input(key="without").set_value(" a toy ").run()
+    app.button_group(key="sort").set_value("newest").run()
+    app.toggle(key="alike-once").set_value(True).run()
+    app.text_input(key="query").set_value("a cat").run()
+    asked = gateway.searches[-1]
+    assert (asked["negative"], asked["sort"], asked["collapse"]) == ("a toy", "newest", 0.95)
+    app.button(key="clear-filters").click().run()
+    assert "negative" not in gateway.searches[-1]
+    assert gateway.searches[-1]["sort"] == "relevance"
+
+
 def test_a_link_with_a_query_opens_on_that_search(gateway: FakeGateway) -> None:
     gateway.images = [record("a1", "cat.jpg")]
     app = AppTest.from_file(APP, default_timeout=TIMEOUT_S)

@@ -246,13 +246,21 @@ class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
             name="mini", revision="r1", dim=8, pixels=PIXELS
         )
         self.dropped: list[common_pb2.EncoderSpec] = []
+        self.next_cursor = ""
+        self.facets: list[search_pb2.Facet] = []
 
     async def Search(
         self, request: search_pb2.SearchRequest, context: Context
     ) -> search_pb2.SearchResponse:
         await self.seen(request, context)
         return search_pb2.SearchResponse(
-            hits=self.hits, epoch=7, embed_ms=3.0, index_ms=2.0, spec=self.spec
+            hits=self.hits,
+            epoch=7,
+            embed_ms=3.0,
+            index_ms=2.0,
+            spec=self.spec,
+            next_cursor=self.next_cursor,
+            facets=self.facets,
         )
 
     async def DropCollection(

@@ -97,7 +97,7 @@ async def test_an_example_that_has_no_vector_is_named(stub: Any) -> None:
     ("field", "also"),
     [
         ("weights", [text("a dog", -1)]),
-        ("examples", [text(str(number), 1) for number in range(17)]),
+        ("examples", [text(str(number), 1) for number in range(18)]),
         ("examples[1].weight", [text("a", 1), text("b", 0)]),
         ("examples[0].weight", [text("a", float("nan"))]),
         ("examples[0].weight", [text("a", 1e9)]),

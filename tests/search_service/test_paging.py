@@ -148,7 +148,7 @@ async def test_a_page_goes_on_with_the_vector_that_it_began_with(
     await collections.upsert(SPEC, points, vectors, beside=False)
     searcher = Searcher(collections, encoder)
     first = await searcher.search(Wanted(ByText(QUERY), top_k=10))
-    encoder.error = ServiceUnavailable("embedding_service", "asked again")
+    encoder.error = ServiceUnavailable(service="embedding_service")
     second = await searcher.search(Wanted(ByText(QUERY), top_k=10, cursor=first.next_cursor))
     assert len(second.hits) == 10
 

@@ -36,16 +36,25 @@ def show_hits(console: Console, client: Client, answer: SearchResponse) -> None:
     table.add_column("address", overflow="fold")
     for hit in answer.results:
         about = hit.metadata
+        name = about.file_name
+        if hit.same_ids:
+            name += f" (and {len(hit.same_ids)} alike)"
+        if hit.pages:
+            name += f" (and {len(hit.pages)} pages)"
         size = f"{about.width} x {about.height}" if about.width and about.height else ""
         table.add_row(
             percent(hit.relevance),
             f"{hit.score:.3f}",
-            _plain(about.file_name),
+            _plain(name),
             size,
             hit.id,
             client.absolute(hit.url),
         )
     console.print(table)
+    for facet in answer.facets:
+        counts = ", ".join(f"{_plain(str(one.value))} ({one.count:,})" for one in facet.values)
+        among = "" if facet.among is None else f" (of the {facet.among:,} best)"
+        console.print(f"{_plain(facet.key)}{among}: {counts or 'nothing'}", soft_wrap=True)
 
 
 def percent(relevance: float | None) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -22,7 +23,17 @@ from viewfinder.cli.connection import (
 from viewfinder.cli.filters import parse_filters
 from viewfinder.cli.indexing import Indexer
 from viewfinder.cli.walking import walk
+from viewfinder.client_search import SearchOptions
 from viewfinder.settings import load_settings
+
+
+class Order(StrEnum):
+    """Of the pictures found."""
+
+    relevance = "relevance"
+    newest = "newest"
+    oldest = "oldest"
+
 
 Api = Annotated[
     str | None, typer.Option("--api", help="Address of the gateway; else VIEWFINDER_API_URL.")
@@ -44,8 +55,28 @@ Mode = Annotated[
 ]
 Filters = Annotated[
     list[str] | None,
-    typer.Option("--filter", "-f", help="key=value, key=a,b, key>=1, key<2; may be repeated."),
+    typer.Option(
+        "--filter",
+        "-f",
+        help="key=value, key=a,b, key!=value, key=*, key>=1, key<2; may be repeated.",
+    ),
 ]
+Negative = Annotated[
+    list[str] | None, typer.Option("--not", help="Away from this; may be repeated.")
+]
+Like = Annotated[
+    list[str] | None,
+    typer.Option("--like", metavar="ID", help="Also like this picture; may be repeated."),
+]
+Facets = Annotated[
+    list[str] | None, typer.Option("--facet", help="Count the values of this key; may be repeated.")
+]
+Grouped = Annotated[bool, typer.Option("--documents", help="One result a document.")]
+Collapse = Annotated[
+    float, typer.Option(min=0, max=1, help="Show what is so alike (cosine, from 0.5) once; 0: off.")
+]
+SortBy = Annotated[Order, typer.Option("--sort", help="By time: among the 1000 best.")]
+Pages = Annotated[int, typer.Option(min=1, max=100, help="So many pages, one after the other.")]
 
 INDEX_HELP = """Bring pictures in: files, or folders full of them.
 
@@ -73,8 +104,12 @@ For example:
 
     viewfinder search "a red bicycle" --min-relevance 0.5
 
-Filters: tags, category, media_type, file_name, camera, width, height, size_bytes, taken_at,
-uploaded_at, metadata.NAME. Exit status: 0, also when nothing was found.
+    viewfinder search "a dog" --not "a toy" --filter "camera=*" --facet tags --collapse 0.95
+
+    viewfinder search "at night" --image query.jpg --sort newest --pages 3
+
+Filters: tags, category, media_type, file_name, camera, document, page, width, height, size_bytes,
+taken_at, uploaded_at, location, metadata.NAME. Exit status: 0, also when nothing was found.
 """
 
 
@@ -143,31 +178,49 @@ def search(
     threshold: Threshold = 0.0,
     min_relevance: MinRelevance = 0.0,
     filters: Filters = None,
+    negative: Negative = None,
+    like: Like = None,
+    facet: Facets = None,
+    documents: Grouped = False,
+    collapse: Collapse = 0.0,
+    sort: SortBy = Order.relevance,
+    pages: Pages = 1,
     mode: Mode = "auto",
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
     """See SEARCH_HELP."""
-    if (query is None) == (image is None):
-        raise fail("Give a description, or a picture with --image (not both)", WRONG_ARGUMENT)
-    options: dict[str, Any] = {
+    if query is None and image is None:
+        raise fail("Give a description, a picture with --image, or both", WRONG_ARGUMENT)
+    options: SearchOptions = {
         "top_k": top_k,
         "score_threshold": threshold,
         "min_relevance": min_relevance,
+        "negative": negative or [],
+        "examples": [{"image_id": image_id} for image_id in like or []],
+        "facets": facet or [],
+        "group_by": "document" if documents else None,
+        "collapse": collapse,
+        "sort": sort.value,
     }
     try:
         options["filters"] = parse_filters(filters or [])
     except ValueError as error:
         raise fail(str(error), WRONG_ARGUMENT) from None
     with gateway(api) as client:
-        if image is not None:
-            answer = client.search_by_image(image, **options)
-        else:
-            answer = client.search(query or "", mode=mode, **options)
-        if as_json:
-            print(answer.model_dump_json(indent=2))
-        else:
-            output.show_hits(Console(highlight=False), client, answer)
+        for _ in range(pages):
+            if image is not None:
+                answer = client.search_by_image(image, query=query, **options)
+            else:
+                answer = client.search(query or "", mode=mode, **options)
+            if as_json:
+                print(answer.model_dump_json(indent=2))
+            else:
+                output.show_hits(Console(highlight=False), client, answer)
+            if answer.next_cursor is None:
+                return
+            options["cursor"] = answer.next_cursor
+            options["facets"] = []
 
 
 def similar(
