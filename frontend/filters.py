@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from viewfinder.api_models import SearchMode
+
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -25,6 +27,12 @@ _UNSET: dict[str, Any] = {
     "until": None,
     "least-relevance": 0,
     "least-score": 0.0,
+    "mode": "auto",
+}
+_MODES: dict[SearchMode, str] = {
+    "auto": "As it fits",
+    "visual": "What pictures show",
+    "hybrid": "Names and tags too",
 }
 
 
@@ -35,6 +43,7 @@ class Wanted:
     filters: dict[str, Any]
     least_relevance: float
     least_score: float
+    mode: SearchMode
 
 
 def filter_controls(*, used: bool) -> Wanted:
@@ -71,8 +80,11 @@ def filter_controls(*, used: bool) -> Wanted:
             " search.",
         )
         least = st.slider("Least score", 0.0, 1.0, 0.0, 0.01, key="least-score")
+        mode = st.selectbox(
+            "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
+        )
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
-    return Wanted(_as_search_filters(tags, types, since, until), percent / 100, least)
+    return Wanted(_as_search_filters(tags, types, since, until), percent / 100, least, mode)
 
 
 def _clear() -> None:

@@ -128,7 +128,7 @@ def _search(looking_at: View, wanted: Wanted, top_k: int) -> SearchResponse:
         return client().search_by_image(
             looking_at.picture, file_name=looking_at.name, filters=wanted.filters, **cuts
         )
-    return client().search(looking_at.query, filters=wanted.filters, **cuts)
+    return client().search(looking_at.query, filters=wanted.filters, mode=wanted.mode, **cuts)
 
 
 def _grid(cards: Sequence[Card]) -> None:

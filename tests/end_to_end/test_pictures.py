@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -250,3 +251,23 @@ def test_the_command_line_finds_it_too(stack: Stack, jpeg: Jpeg, tmp_path: Path)
     found = stack.viewfinder("search", "a cat", "--json", "--filter", f"tags={tag}")
     assert found.returncode == 0, found.stderr
     assert "cat.jpg" in found.stdout
+
+
+def test_a_picture_is_found_by_its_name_and_at_once_by_a_new_tag(stack: Stack, jpeg: Jpeg) -> None:
+    number = uuid.uuid4().int % 10**9
+    named = _upload(stack, jpeg(), f"Łódź_DSC{number}-final (2).jpg")
+    _wait(stack, _upload(stack, jpeg("cat"), "cat.jpg").job_id)
+    _wait(stack, named.job_id)
+    for query in (f"dsc {number}", f"lodz_dsc{number}", str(number)):
+        for mode in ("hybrid", "auto"):
+            best = stack.client.search(query, mode=mode).results[0]
+            assert best.id == named.images[0].id
+            assert best.matched
+    tag = f"tag{uuid.uuid4().hex}"
+    stack.client.update(named.images[0].id, tags=[tag])
+    until = time.monotonic() + 30
+    while not (found := stack.client.search(tag, top_k=1, mode="hybrid").results)[0].matched:
+        assert time.monotonic() < until, "the tag is not known yet"
+        time.sleep(0.2)
+    assert found[0].id == named.images[0].id
+    assert found[0].matched == [tag]

@@ -226,3 +226,11 @@ def test_a_problem_is_shown_in_its_own_words(gateway: FakeGateway) -> None:
     app = page()
     assert "Too many requests" in texts(app)
     assert not app.exception
+
+
+def test_names_and_tags_count_when_chosen(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg")]
+    app = page()
+    app.text_input(key="query").set_value("IMG_1234").run()
+    app.selectbox(key="mode").set_value("hybrid").run()
+    assert [search["mode"] for search in gateway.searches] == ["auto", "hybrid"]
