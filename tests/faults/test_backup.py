@@ -255,7 +255,8 @@ def test_a_laptop_moves_to_a_server_and_back(library: Stack, qdrant_port: int) -
     up(library)
     assert [one for one, _ in found(library)] == [one for one, _ in before]
     there = [score for _, score in found(library)]
-    assert there == pytest.approx([score for _, score in before], abs=1e-6)
+    # Answers have six digits; another engine's arithmetic may round the last one the other way.
+    assert there == pytest.approx([score for _, score in before], abs=1.5e-6)
     back = backup_of(library, "back.tar")
     run(library, "down")
     again = library.viewfinder("restore", str(path), "--replace")
