@@ -14,7 +14,8 @@ def _all() -> list[type[errors.ViewfinderError]]:
         for child in todo.pop().__subclasses__():
             found.append(child)
             todo.append(child)
-    return found
+    # A room's own refinement of one of them crosses the wire as that one.
+    return [one for one in found if one.__module__ == errors.__name__]
 
 
 @pytest.mark.parametrize("cls", _all(), ids=lambda cls: cls.__name__)
