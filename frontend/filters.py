@@ -95,8 +95,9 @@ def filter_controls(*, used: bool) -> Wanted:
         mode = st.selectbox(
             "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
         )
-        st.session_state.setdefault("sort", "best")
-        sort = st.segmented_control("First", options=list(_SORTS), key="sort", required=True)
+        sort = st.segmented_control(
+            "Order", options=list(_SORTS), default="best", key="sort", required=True
+        )
         once = st.toggle("Show pictures that look the same once", key="alike-once")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
     return Wanted(
