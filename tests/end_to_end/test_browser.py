@@ -291,7 +291,7 @@ def test_tags_given_in_the_dialog_filter_the_search(
     visitor.screenshot("filters")
     visitor.page.keyboard.press("Escape")
     visitor.search("a woman")
-    assert visitor.names == ["tagged.jpg"]
+    eventually(lambda: visitor.names == ["tagged.jpg"])
 
 
 # --- one picture ---
