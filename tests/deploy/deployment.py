@@ -95,6 +95,11 @@ class Compose:
         """The services by name; YAML's merges are done."""
         return dict(self._parsed["services"])
 
+    @property
+    def started(self) -> dict[str, dict[str, Any]]:
+        """The services that start without asking for a profile."""
+        return {name: one for name, one in self.services.items() if "profiles" not in one}
+
     @cached_property
     def volumes(self) -> set[str]:
         """Names of the volumes that keep the state."""

@@ -111,7 +111,7 @@ def _found(client: Client, tag: str) -> set[str]:
 def test_every_container_runs_as_a_user_without_rights(
     containers: Containers, compose: Compose
 ) -> None:
-    for name in compose.services:
+    for name in compose.started:
         user = containers.execute(name, "id -u")
         assert user == ("10001" if name in compose.built else "999")
         status = containers.execute(name, "cat /proc/self/status")
@@ -122,7 +122,7 @@ def test_every_container_runs_as_a_user_without_rights(
 def test_every_container_can_write_to_its_volumes_and_tmp_only(
     containers: Containers, compose: Compose
 ) -> None:
-    for name, service in compose.services.items():
+    for name, service in compose.started.items():
         assert containers.inspect(name)["HostConfig"]["ReadonlyRootfs"] is True
         writable = {"/": False, "/opt": False, "/home": False, "/var/tmp": False, "/tmp": True}
         for volume in service.get("volumes", []):
@@ -133,7 +133,7 @@ def test_every_container_can_write_to_its_volumes_and_tmp_only(
 
 
 def test_nothing_else_is_published(containers: Containers, compose: Compose) -> None:
-    for name in compose.services:
+    for name in compose.started:
         ports = containers.inspect(name)["NetworkSettings"]["Ports"]
         hosts = {place["HostIp"] for places in ports.values() for place in places or []}
         assert hosts == ({"127.0.0.1"} if name in {"gateway", "frontend"} else set())
