@@ -22,7 +22,7 @@ from viewfinder.errors import (
     UnsupportedMediaType,
     WrongPassword,
 )
-from viewfinder.pixels import PageSize, PdfPage, PixelLimits, PixelPool, PixelSpec
+from viewfinder.pixels import PageSize, PdfPage, PixelLimits, PixelPool, PixelSpec, Source
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 # The left half of a page of 300 x 200 points is red, the right lower quarter blue.
@@ -228,7 +228,13 @@ def test_a_large_pdf_is_not_copied(tmp_path: Path) -> None:
 def test_pages_and_pictures_take_turns(pool: PixelPool, tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes(numbered(3))
-    sources = [PdfPage(path, 1), encoded("PNG"), PdfPage(path, 3), b"nothing", PdfPage(path, 9)]
+    sources: list[Source] = [
+        PdfPage(path, 1),
+        encoded("PNG"),
+        PdfPage(path, 3),
+        b"nothing",
+        PdfPage(path, 9),
+    ]
     results = pool.prepare_many(sources, PixelSpec(16))
     assert [getattr(result, "code", "fine") for result in results] == [
         "fine", "fine", "fine", "unsupported_media_type", "broken_image",
