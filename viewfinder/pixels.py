@@ -29,27 +29,49 @@ import structlog
 from numpy.typing import NDArray
 
 from viewfinder.errors import BrokenImage, InternalError, ViewfinderError, rebuild
+from viewfinder.picture_formats import PDF_HEAD_BYTES, is_pdf
 from viewfinder.pictures import (
+    PageSize,
+    PdfPage,
     PictureExif,
     PictureInfo,
     PixelLimits,
     PixelSpec,
+    ReadWord,
     RenditionFormat,
+    Source,
 )
 from viewfinder.pixel_wire import receive_answer, send_request
+from viewfinder.slow_documents import SlowDocuments
 
 __all__ = [
+    "PageSize",
+    "PdfPage",
     "PictureExif",
     "PictureInfo",
     "PixelLimits",
     "PixelPool",
     "PixelSpec",
+    "ReadWord",
     "RenditionFormat",
+    "Source",
 ]
 
 log = structlog.get_logger()
 
 _WALL_FACTOR = 6
+# What ends a child by its own doing; SIGABRT is PDFium's way to say that memory is short.
+_CRASHES = frozenset(
+    -number
+    for number in (
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGTRAP,
+    )
+)
 _START_S = 60.0
 _STOP_S = 2.0
 _KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "HOME", "TMPDIR")
@@ -68,6 +90,7 @@ class PixelPool:
         self._all_slots = [_Slot(limits) for _ in range(processes)]
         for slot in self._all_slots:
             self._slots.put(slot)
+        self._slow_documents = SlowDocuments()
 
     def __enter__(self) -> PixelPool:
         return self
@@ -80,31 +103,59 @@ class PixelPool:
         """The children that live now."""
         return [slot.process_id for slot in self._all_slots if slot.process_id is not None]
 
-    def inspect(self, source: Path | bytes, file_name: str) -> PictureInfo:
-        """What the header says, as a picture Viewfinder accepts. Pixels are not decoded.
+    def inspect(self, source: Path | bytes, file_name: str, password: str = "") -> PictureInfo:
+        """What the header says, as a picture or PDF Viewfinder accepts. Pixels are not decoded.
 
         Raises:
             EmptyFile, UnsupportedMediaType, ImageTooLarge, MetadataTooLarge, BrokenImage: the file.
+            PasswordRequired, WrongPassword, TooManyPages: the PDF.
             OSError: the path cannot be read.
         """
-        head, _ = self._ask(source, file_name, {"what": "inspect"})
-        return PictureInfo(**{**head, "exif": PictureExif(**head["exif"])})
+        head, _ = self._ask(source, file_name, {"what": "inspect", "password": password})
+        pages = tuple(PageSize(**size) for size in head["pages"])
+        return PictureInfo(**{**head, "exif": PictureExif(**head["exif"]), "pages": pages})
 
-    def prepare(
-        self, source: Path | bytes, spec: PixelSpec, file_name: str = ""
+    def prepare(self, source: Source, spec: PixelSpec, file_name: str = "") -> NDArray[np.uint8]:
+        """The first frame or the page as the encoder wants it: RGB uint8 [size, size, 3].
+
+        Of a spec "within": [height, width, 3].
+
+        Raises:
+            EmptyFile, UnsupportedMediaType, ImageTooLarge, MetadataTooLarge, BrokenImage: the file.
+            PasswordRequired, WrongPassword, TooManyPages: the PDF.
+            OSError: the path cannot be read.
+        """
+        head, data = self._ask(source, file_name, {"what": "prepare", "spec": asdict(spec)})
+        return np.frombuffer(data, np.uint8).reshape(head["height"], head["width"], 3)
+
+    def pixels(
+        self, source: Source, max_side: int = 2000, file_name: str = ""
     ) -> NDArray[np.uint8]:
-        """The first frame as the encoder wants it: RGB uint8 [size, size, 3].
+        """All of it: RGB uint8 [height, width, 3], no side longer than `max_side`.
+
+        Never enlarged, a page never beyond 150 dpi.
 
         Raises:
             EmptyFile, UnsupportedMediaType, ImageTooLarge, MetadataTooLarge, BrokenImage: the file.
+            PasswordRequired, WrongPassword, TooManyPages: the PDF.
             OSError: the path cannot be read.
         """
-        _, data = self._ask(source, file_name, {"what": "prepare", "spec": asdict(spec)})
-        return np.frombuffer(data, np.uint8).reshape(spec.size, spec.size, 3)
+        head, data = self._ask(source, file_name, {"what": "pixels", "max_side": max_side})
+        return np.frombuffer(data, np.uint8).reshape(head["height"], head["width"], 3)
+
+    def page_text(self, page: PdfPage, file_name: str = "") -> list[ReadWord]:
+        """The words of a page's text layer in reading order; none where there is no such layer.
+
+        Raises:
+            BrokenImage, PasswordRequired, WrongPassword, TooManyPages: the PDF.
+            OSError: the path cannot be read.
+        """
+        head, _ = self._ask(page, file_name, {"what": "page_text"})
+        return [ReadWord(*word) for word in head["words"]]
 
     def prepare_many(
         self,
-        sources: Sequence[Path | bytes],
+        sources: Sequence[Source],
         spec: PixelSpec,
         file_names: Sequence[str] | None = None,
     ) -> list[NDArray[np.uint8] | ViewfinderError]:
@@ -117,9 +168,7 @@ class PixelPool:
         """
         names = file_names if file_names is not None else [""] * len(sources)
 
-        def prepare_one(
-            source: Path | bytes, file_name: str
-        ) -> NDArray[np.uint8] | ViewfinderError:
+        def prepare_one(source: Source, file_name: str) -> NDArray[np.uint8] | ViewfinderError:
             try:
                 return self.prepare(source, spec, file_name)
             except ViewfinderError as error:
@@ -132,7 +181,7 @@ class PixelPool:
 
     def render(
         self,
-        source: Path | bytes,
+        source: Source,
         width: int,
         format: RenditionFormat,  # noqa: A002 - the word of the contract
         file_name: str = "",
@@ -167,19 +216,34 @@ class PixelPool:
             slot.stop()
 
     def _ask(
-        self, source: Path | bytes, file_name: str, request: dict[str, Any]
+        self, source: Source, file_name: str, request: dict[str, Any]
     ) -> tuple[dict[str, Any], bytearray]:
-        name = file_name or (source.name if isinstance(source, Path) else "picture")
+        content = source.file if isinstance(source, PdfPage) else source
+        if isinstance(source, PdfPage):
+            request |= {"page": source.page, "password": source.password}
+        # What has a name is asked for again, page by page; the child may keep it open.
+        request["keep"] = isinstance(content, Path)
+        name = file_name or (content.name if isinstance(content, Path) else "picture")
         request["file_name"] = name
-        with _open_source(source) as file:
+        with _open_source(content) as file:
+            if isinstance(source, PdfPage) and self._slow_documents.is_hopeless(file.fileno()):
+                reason = "several of its pages take too long, so this one was not tried"
+                raise BrokenImage(file_name=name, reason=reason)
             slot = self._slots.get()
             try:
                 head, payload = self._ask_twice(slot, request, file)
             except _TooSlowError:
-                reason = f"decoding takes longer than {self.limits.timeout_s:g} s"
+                timeout_s = self.limits.timeout_s
+                if is_pdf(os.pread(file.fileno(), PDF_HEAD_BYTES, 0)):
+                    timeout_s = self.limits.document_timeout_s
+                    self._slow_documents.add(file.fileno())
+                reason = f"decoding takes longer than {timeout_s:g} s"
                 raise BrokenImage(file_name=name, reason=reason) from None
-            except _ChildDiedError:
-                raise BrokenImage(file_name=name, reason="it makes the decoder crash") from None
+            except _ChildDiedError as died:
+                reason = "it makes the decoder crash"
+                if died.exit_status == -signal.SIGABRT:
+                    reason += ", probably for want of memory"
+                raise BrokenImage(file_name=name, reason=reason) from None
             finally:
                 self._slots.put(slot)
         if "error" in head:
@@ -197,6 +261,8 @@ class PixelPool:
             log.warning(
                 "decoder died", exit_status=died.exit_status, file_name=request["file_name"]
             )
+            if died.exit_status in _CRASHES:
+                raise
             return slot.ask(request, file)
 
 
@@ -231,6 +297,7 @@ class _Slot:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._is_ready = False  # it has answered, so starting is over
 
     @property
     def process_id(self) -> int | None:
@@ -258,13 +325,12 @@ class _Slot:
         return ours
 
     def ask(self, request: dict[str, Any], file: BinaryIO) -> tuple[dict[str, Any], bytearray]:
-        is_new = self._connection is None
         connection = self.start()
-        wall_s = self._limits.timeout_s * _WALL_FACTOR + (_START_S if is_new else 0.0)
+        wall_s = self._limits.timeout_s * _WALL_FACTOR + (0.0 if self._is_ready else _START_S)
         try:
             connection.settimeout(wall_s)
             send_request(connection, request, file.fileno())
-            return receive_answer(connection, wall_s)
+            answer = receive_answer(connection, wall_s)
         except TimeoutError:
             self.stop(at_once=True)
             raise _TooSlowError from None
@@ -273,11 +339,14 @@ class _Slot:
             if exit_status == -signal.SIGXCPU:
                 raise _TooSlowError from None
             raise _ChildDiedError(exit_status) from None
+        self._is_ready = True
+        return answer
 
     def stop(self, at_once: bool = False) -> int:
         """End the child; its exit status (negative: the signal that ended it)."""
         process, connection = self._process, self._connection
         self._process = self._connection = None
+        self._is_ready = False
         if connection is not None:
             connection.close()
         if process is None:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import asyncio
 import io
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from PIL import Image
 
 from image_service.content import ContentSource
+from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from tests.hostile_files import encoded
+from tests.hostile_pdfs import encrypted, one_page
 from tests.image_service.conftest import Clock, CountingRenderer, Originals, Stored, whole
-from viewfinder.errors import BrokenImage, ImageNotFound, InvalidRequest, Overloaded
+from viewfinder.errors import (
+    BrokenImage,
+    ImageNotFound,
+    InvalidRequest,
+    Overloaded,
+    PasswordRequired,
+)
 
 KEY = RenditionKey(UUID(int=1), 64, "webp")
 
 
 async def rendition(source: ContentSource, photo: Stored, width: int = 64) -> bytes:
-    return await whole(await source.rendition(photo.image_id, photo.blob_key, width, "webp"))
+    return await whole(
+        await source.rendition(photo.image_id, Original(photo.blob_key), width, "webp")
+    )
 
 
 async def test_fifty_requests_at_once_make_one_render(
@@ -71,16 +81,19 @@ async def test_a_width_or_format_that_is_not_allowed_is_refused(
     source: ContentSource, photo: Stored, width: int, image_format: str
 ) -> None:
     with pytest.raises(InvalidRequest):
-        await source.rendition(photo.image_id, photo.blob_key, width, image_format)
+        await source.rendition(photo.image_id, Original(photo.blob_key), width, image_format)
 
 
 async def test_every_rendition_has_a_strong_etag_of_its_own(
     source: ContentSource, photo: Stored
 ) -> None:
     wanted = [(64, "webp"), (128, "webp"), (64, "jpeg")]
-    tags = {(await source.rendition(photo.image_id, photo.blob_key, *what)).etag for what in wanted}
+    tags = {
+        (await source.rendition(photo.image_id, Original(photo.blob_key), *what)).etag
+        for what in wanted
+    }
     assert len(tags) == 3
-    again = await source.rendition(photo.image_id, photo.blob_key, *wanted[0])
+    again = await source.rendition(photo.image_id, Original(photo.blob_key), *wanted[0])
     assert again.etag in tags
 
 
@@ -106,9 +119,9 @@ async def test_dropping_reaches_what_is_being_made_just_now(
 
 
 async def test_no_original_is_no_image(source: ContentSource, photo: Stored) -> None:
-    key = f"ff/{'ff' * 32}.jpg"
+    original = Original(f"ff/{'ff' * 32}.jpg")
     with pytest.raises(ImageNotFound):
-        await source.rendition(photo.image_id, key, 64, "webp")
+        await source.rendition(photo.image_id, original, 64, "webp")
 
 
 async def test_a_broken_original_is_decoded_once_a_minute(
@@ -178,3 +191,30 @@ def test_an_empty_file_counts_as_missing(tmp_path: Path) -> None:
 
 def test_what_is_larger_than_the_cache_is_not_kept(tmp_path: Path) -> None:
     assert not RenditionCache(tmp_path, 3).put(KEY, b"data")
+
+
+async def test_a_page_has_a_rendition_of_its_own(
+    source: ContentSource, originals: Originals, renderer: CountingRenderer
+) -> None:
+    document = originals.add(encrypted(), "application/pdf")
+    page = Original(document.blob_key, 1, "open sesame")
+    for _ in range(2):
+        data = await whole(await source.rendition(str(uuid4()), page, 64, "webp"))
+        assert Image.open(io.BytesIO(data)).size == (64, 43)
+    assert len(renderer.rendered) == 2  # another page has another id
+
+
+async def test_a_document_is_shown_by_its_first_page(
+    source: ContentSource, originals: Originals
+) -> None:
+    document = originals.add(one_page(), "application/pdf")
+    shown = await source.rendition(document.image_id, Original(document.blob_key), 64, "jpeg")
+    assert (await whole(shown)).startswith(b"\xff\xd8")
+
+
+async def test_a_locked_document_has_no_rendition_without_its_password(
+    source: ContentSource, originals: Originals
+) -> None:
+    document = originals.add(encrypted(), "application/pdf")
+    with pytest.raises(PasswordRequired):
+        await source.rendition(document.image_id, Original(document.blob_key, 1), 64, "webp")

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ImageRecord(_message.Message):
-    __slots__ = ("id", "sha256", "state", "failure", "file_name", "file_path", "media_type", "size_bytes", "width", "height", "tags", "metadata", "exif", "uploaded_at", "indexed_at", "blob_key", "version")
+    __slots__ = ("id", "sha256", "state", "failure", "file_name", "file_path", "media_type", "size_bytes", "width", "height", "tags", "metadata", "exif", "uploaded_at", "indexed_at", "blob_key", "version", "document_id", "page", "pages", "text", "text_source", "password", "pages_done")
     ID_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,13 @@ class ImageRecord(_message.Message):
     INDEXED_AT_FIELD_NUMBER: _ClassVar[int]
     BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGES_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    PAGES_DONE_FIELD_NUMBER: _ClassVar[int]
     id: str
     sha256: str
     state: str
@@ -48,7 +55,14 @@ class ImageRecord(_message.Message):
     indexed_at: _timestamp_pb2.Timestamp
     blob_key: str
     version: int
-    def __init__(self, id: _Optional[str] = ..., sha256: _Optional[str] = ..., state: _Optional[str] = ..., failure: _Optional[str] = ..., file_name: _Optional[str] = ..., file_path: _Optional[str] = ..., media_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exif: _Optional[_Union[Exif, _Mapping]] = ..., uploaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., indexed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blob_key: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    document_id: str
+    page: int
+    pages: int
+    text: str
+    text_source: str
+    password: str
+    pages_done: int
+    def __init__(self, id: _Optional[str] = ..., sha256: _Optional[str] = ..., state: _Optional[str] = ..., failure: _Optional[str] = ..., file_name: _Optional[str] = ..., file_path: _Optional[str] = ..., media_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exif: _Optional[_Union[Exif, _Mapping]] = ..., uploaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., indexed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blob_key: _Optional[str] = ..., version: _Optional[int] = ..., document_id: _Optional[str] = ..., page: _Optional[int] = ..., pages: _Optional[int] = ..., text: _Optional[str] = ..., text_source: _Optional[str] = ..., password: _Optional[str] = ..., pages_done: _Optional[int] = ...) -> None: ...
 
 class Exif(_message.Message):
     __slots__ = ("taken_at", "camera_make", "camera_model", "latitude", "longitude", "orientation")
@@ -78,17 +92,31 @@ class GetImagesResponse(_message.Message):
     images: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     def __init__(self, images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
 
+class GetTextRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetTextResponse(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: _common_pb2.ReadText
+    def __init__(self, text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ...) -> None: ...
+
 class ListImagesRequest(_message.Message):
-    __slots__ = ("limit", "cursor", "states", "tags")
+    __slots__ = ("limit", "cursor", "states", "tags", "document_id")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     limit: int
     cursor: str
     states: _containers.RepeatedScalarFieldContainer[str]
     tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, limit: _Optional[int] = ..., cursor: _Optional[str] = ..., states: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    document_id: str
+    def __init__(self, limit: _Optional[int] = ..., cursor: _Optional[str] = ..., states: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ..., document_id: _Optional[str] = ...) -> None: ...
 
 class ListImagesResponse(_message.Message):
     __slots__ = ("images", "next_cursor", "total")
@@ -175,7 +203,7 @@ class GetCatalogStatsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class CatalogStats(_message.Message):
-    __slots__ = ("by_state", "total", "size_bytes")
+    __slots__ = ("by_state", "total", "size_bytes", "documents", "pages", "to_read")
     class ByStateEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -186,36 +214,50 @@ class CatalogStats(_message.Message):
     BY_STATE_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    PAGES_FIELD_NUMBER: _ClassVar[int]
+    TO_READ_FIELD_NUMBER: _ClassVar[int]
     by_state: _containers.ScalarMap[str, int]
     total: int
     size_bytes: int
-    def __init__(self, by_state: _Optional[_Mapping[str, int]] = ..., total: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    documents: int
+    pages: int
+    to_read: int
+    def __init__(self, by_state: _Optional[_Mapping[str, int]] = ..., total: _Optional[int] = ..., size_bytes: _Optional[int] = ..., documents: _Optional[int] = ..., pages: _Optional[int] = ..., to_read: _Optional[int] = ...) -> None: ...
 
 class ClaimWorkRequest(_message.Message):
-    __slots__ = ("claim_id", "limit", "lease_s")
+    __slots__ = ("claim_id", "limit", "lease_s", "reads", "document_encoder")
     CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    READS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ENCODER_FIELD_NUMBER: _ClassVar[int]
     claim_id: str
     limit: int
     lease_s: int
-    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ...) -> None: ...
+    reads: bool
+    document_encoder: _common_pb2.EncoderSpec
+    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ..., reads: _Optional[bool] = ..., document_encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class ClaimWorkResponse(_message.Message):
-    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to")
+    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to", "to_read", "documents")
     TO_INDEX_FIELD_NUMBER: _ClassVar[int]
     TO_REFRESH_FIELD_NUMBER: _ClassVar[int]
     TO_DELETE_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     REINDEX_FIELD_NUMBER: _ClassVar[int]
     SWITCH_TO_FIELD_NUMBER: _ClassVar[int]
+    TO_READ_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     to_index: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_refresh: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_delete: _containers.RepeatedScalarFieldContainer[str]
     more: bool
     reindex: ReindexWork
     switch_to: _common_pb2.EncoderSpec
-    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+    to_read: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    documents: ReindexWork
+    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., to_read: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., documents: _Optional[_Union[ReindexWork, _Mapping]] = ...) -> None: ...
 
 class ReindexWork(_message.Message):
     __slots__ = ("encoder", "images")
@@ -226,7 +268,7 @@ class ReindexWork(_message.Message):
     def __init__(self, encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
 
 class WorkResult(_message.Message):
-    __slots__ = ("id", "outcome", "reason", "version", "encoder")
+    __slots__ = ("id", "outcome", "reason", "version", "encoder", "text")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[WorkResult.Outcome]
@@ -234,22 +276,26 @@ class WorkResult(_message.Message):
         OUTCOME_FAILED: _ClassVar[WorkResult.Outcome]
         OUTCOME_RETRY: _ClassVar[WorkResult.Outcome]
         OUTCOME_DELETED: _ClassVar[WorkResult.Outcome]
+        OUTCOME_READ: _ClassVar[WorkResult.Outcome]
     OUTCOME_UNSPECIFIED: WorkResult.Outcome
     OUTCOME_INDEXED: WorkResult.Outcome
     OUTCOME_FAILED: WorkResult.Outcome
     OUTCOME_RETRY: WorkResult.Outcome
     OUTCOME_DELETED: WorkResult.Outcome
+    OUTCOME_READ: WorkResult.Outcome
     ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     id: str
     outcome: WorkResult.Outcome
     reason: str
     version: int
     encoder: str
-    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ...) -> None: ...
+    text: _common_pb2.ReadText
+    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ..., text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ...) -> None: ...
 
 class ReportWorkRequest(_message.Message):
     __slots__ = ("claim_id", "results", "switched")

@@ -39,6 +39,11 @@ class CatalogServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_catalog__pb2.GetImagesRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.GetImagesResponse.FromString,
                 _registered_method=True)
+        self.GetText = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/GetText',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.GetTextRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.GetTextResponse.FromString,
+                _registered_method=True)
         self.ListImages = channel.unary_unary(
                 '/viewfinder.v1.CatalogService/ListImages',
                 request_serializer=viewfinder_dot_v1_dot_catalog__pb2.ListImagesRequest.SerializeToString,
@@ -111,6 +116,13 @@ class CatalogServiceServicer:
 
     def GetImages(self, request, context):
         """Records by id, in the order asked for; unknown ids are left out (at most 1,000 ids).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetText(self, request, context):
+        """The words that stand in a picture or on a page, with their boxes. NOT_FOUND if unknown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,6 +225,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.GetImagesRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_catalog__pb2.GetImagesResponse.SerializeToString,
             ),
+            'GetText': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetText,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.GetTextRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.GetTextResponse.SerializeToString,
+            ),
             'ListImages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImages,
                     request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.ListImagesRequest.FromString,
@@ -306,6 +323,33 @@ class CatalogService:
             '/viewfinder.v1.CatalogService/GetImages',
             viewfinder_dot_v1_dot_catalog__pb2.GetImagesRequest.SerializeToString,
             viewfinder_dot_v1_dot_catalog__pb2.GetImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/GetText',
+            viewfinder_dot_v1_dot_catalog__pb2.GetTextRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.GetTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

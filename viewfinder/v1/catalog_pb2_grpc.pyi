@@ -33,6 +33,8 @@ class CatalogServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CatalogServiceAsyncStub: ...
     GetImages: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetImagesRequest, _catalog_pb2.GetImagesResponse]
     """Records by id, in the order asked for; unknown ids are left out (at most 1,000 ids)."""
+    GetText: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetTextRequest, _catalog_pb2.GetTextResponse]
+    """The words that stand in a picture or on a page, with their boxes. NOT_FOUND if unknown."""
     ListImages: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListImagesRequest, _catalog_pb2.ListImagesResponse]
     UpdateImage: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpdateImageRequest, _catalog_pb2.ImageRecord]
     """Tags and metadata; the index follows through the worker."""
@@ -66,6 +68,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetImages: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetImagesRequest, _catalog_pb2.GetImagesResponse]  # type: ignore[assignment]
     """Records by id, in the order asked for; unknown ids are left out (at most 1,000 ids)."""
+    GetText: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetTextRequest, _catalog_pb2.GetTextResponse]  # type: ignore[assignment]
+    """The words that stand in a picture or on a page, with their boxes. NOT_FOUND if unknown."""
     ListImages: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListImagesRequest, _catalog_pb2.ListImagesResponse]  # type: ignore[assignment]
     UpdateImage: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpdateImageRequest, _catalog_pb2.ImageRecord]  # type: ignore[assignment]
     """Tags and metadata; the index follows through the worker."""
@@ -102,6 +106,14 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.GetImagesResponse, _abc.Awaitable[_catalog_pb2.GetImagesResponse]]:
         """Records by id, in the order asked for; unknown ids are left out (at most 1,000 ids)."""
+
+    @_abc_1.abstractmethod
+    def GetText(
+        self,
+        request: _catalog_pb2.GetTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.GetTextResponse, _abc.Awaitable[_catalog_pb2.GetTextResponse]]:
+        """The words that stand in a picture or on a page, with their boxes. NOT_FOUND if unknown."""
 
     @_abc_1.abstractmethod
     def ListImages(

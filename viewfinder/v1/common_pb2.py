@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aviewfinder/v1/common.proto\x12\rviewfinder.v1\"A\n\x0b\x45rrorDetail\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x13\n\x0b\x66ields_json\x18\x03 \x01(\t\"S\n\tPixelSpec\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\x13\n\x0bresize_mode\x18\x02 \x01(\t\x12\x15\n\rinterpolation\x18\x03 \x01(\t\x12\x0c\n\x04\x66ill\x18\x04 \x01(\r\"r\n\x0b\x45ncoderSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0b\n\x03\x64im\x18\x04 \x01(\r\x12(\n\x06pixels\x18\x05 \x01(\x0b\x32\x18.viewfinder.v1.PixelSpec\"D\n\x06Pixels\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\r\n\x05width\x18\x04 \x01(\r\"3\n\x07Vectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0b\n\x03\x64im\x18\x03 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aviewfinder/v1/common.proto\x12\rviewfinder.v1\"A\n\x0b\x45rrorDetail\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x13\n\x0b\x66ields_json\x18\x03 \x01(\t\"\x8d\x01\n\tPixelSpec\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\x13\n\x0bresize_mode\x18\x02 \x01(\t\x12\x15\n\rinterpolation\x18\x03 \x01(\t\x12\x0c\n\x04\x66ill\x18\x04 \x01(\r\x12\x10\n\x08multiple\x18\x05 \x01(\r\x12\x12\n\nmin_pixels\x18\x06 \x01(\r\x12\x12\n\nmax_pixels\x18\x07 \x01(\r\"r\n\x0b\x45ncoderSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0b\n\x03\x64im\x18\x04 \x01(\r\x12(\n\x06pixels\x18\x05 \x01(\x0b\x32\x18.viewfinder.v1.PixelSpec\"D\n\x06Pixels\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\r\n\x05width\x18\x04 \x01(\r\"3\n\x07Vectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0b\n\x03\x64im\x18\x03 \x01(\r\"7\n\x0cMultiVectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x03(\r\x12\x0b\n\x03\x64im\x18\x03 \x01(\r\"p\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\x02\x12\x0b\n\x03top\x18\x03 \x01(\x02\x12\r\n\x05right\x18\x04 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x05 \x01(\x02\x12\x0c\n\x04line\x18\x06 \x01(\r\x12\x12\n\nconfidence\x18\x07 \x01(\x02\"N\n\x08ReadText\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\"\n\x05words\x18\x02 \x03(\x0b\x32\x13.viewfinder.v1.Word\x12\x0e\n\x06reader\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORDETAIL']._serialized_start=45
   _globals['_ERRORDETAIL']._serialized_end=110
-  _globals['_PIXELSPEC']._serialized_start=112
-  _globals['_PIXELSPEC']._serialized_end=195
-  _globals['_ENCODERSPEC']._serialized_start=197
-  _globals['_ENCODERSPEC']._serialized_end=311
-  _globals['_PIXELS']._serialized_start=313
-  _globals['_PIXELS']._serialized_end=381
-  _globals['_VECTORS']._serialized_start=383
-  _globals['_VECTORS']._serialized_end=434
+  _globals['_PIXELSPEC']._serialized_start=113
+  _globals['_PIXELSPEC']._serialized_end=254
+  _globals['_ENCODERSPEC']._serialized_start=256
+  _globals['_ENCODERSPEC']._serialized_end=370
+  _globals['_PIXELS']._serialized_start=372
+  _globals['_PIXELS']._serialized_end=440
+  _globals['_VECTORS']._serialized_start=442
+  _globals['_VECTORS']._serialized_end=493
+  _globals['_MULTIVECTORS']._serialized_start=495
+  _globals['_MULTIVECTORS']._serialized_end=550
+  _globals['_WORD']._serialized_start=552
+  _globals['_WORD']._serialized_end=664
+  _globals['_READTEXT']._serialized_start=666
+  _globals['_READTEXT']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from viewfinder.v1 import common_pb2 as viewfinder_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dviewfinder/v1/embedding.proto\x12\rviewfinder.v1\x1a\x1aviewfinder/v1/common.proto\"!\n\x0eGetSpecRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\"\x8f\x01\n\x0fGetSpecResponse\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x11\n\tmax_batch\x18\x03 \x01(\r\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.Calibration\"\'\n\x0b\x43\x61libration\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\"2\n\x10\x45mbedTextRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\"\x97\x01\n\x11\x45mbedTextResponse\x12\'\n\x07vectors\x18\x01 \x01(\x0b\x32\x16.viewfinder.v1.Vectors\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.Calibration\"L\n\x12\x45mbedImagesRequest\x12%\n\x06pixels\x18\x01 \x01(\x0b\x32\x15.viewfinder.v1.Pixels\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\"\x99\x01\n\x13\x45mbedImagesResponse\x12\'\n\x07vectors\x18\x01 \x01(\x0b\x32\x16.viewfinder.v1.Vectors\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.Calibration2\x82\x02\n\x10\x45mbeddingService\x12H\n\x07GetSpec\x12\x1d.viewfinder.v1.GetSpecRequest\x1a\x1e.viewfinder.v1.GetSpecResponse\x12N\n\tEmbedText\x12\x1f.viewfinder.v1.EmbedTextRequest\x1a .viewfinder.v1.EmbedTextResponse\x12T\n\x0b\x45mbedImages\x12!.viewfinder.v1.EmbedImagesRequest\x1a\".viewfinder.v1.EmbedImagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dviewfinder/v1/embedding.proto\x12\rviewfinder.v1\x1a\x1aviewfinder/v1/common.proto\"3\n\x0eGetSpecRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x08\"\x9f\x01\n\x0fGetSpecResponse\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x11\n\tmax_batch\x18\x03 \x01(\r\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.Calibration\x12\x0e\n\x06reader\x18\x06 \x01(\t\"\'\n\x0b\x43\x61libration\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\"2\n\x10\x45mbedTextRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\"\xc3\x01\n\x11\x45mbedTextResponse\x12\'\n\x07vectors\x18\x01 \x01(\x0b\x32\x16.viewfinder.v1.Vectors\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12*\n\x05multi\x18\x06 \x01(\x0b\x32\x1b.viewfinder.v1.MultiVectors\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.Calibration\"r\n\x12\x45mbedImagesRequest\x12%\n\x06pixels\x18\x01 \x01(\x0b\x32\x15.viewfinder.v1.Pixels\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12$\n\x05sized\x18\x03 \x03(\x0b\x32\x15.viewfinder.v1.Pixels\"\xc5\x01\n\x13\x45mbedImagesResponse\x12\'\n\x07vectors\x18\x01 \x01(\x0b\x32\x16.viewfinder.v1.Vectors\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec\x12/\n\x0b\x63\x61libration\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.Calibration\x12*\n\x05multi\x18\x06 \x01(\x0b\x32\x1b.viewfinder.v1.MultiVectors\";\n\x12ReadPictureRequest\x12%\n\x06pixels\x18\x01 \x01(\x0b\x32\x15.viewfinder.v1.Pixels\"<\n\x13ReadPictureResponse\x12%\n\x04text\x18\x01 \x01(\x0b\x32\x17.viewfinder.v1.ReadText\"V\n\x0e\x45xplainRequest\x12%\n\x06pixels\x18\x01 \x01(\x0b\x32\x15.viewfinder.v1.Pixels\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x03 \x01(\t\"\'\n\x08TokenMap\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\x91\x01\n\x0f\x45xplainResponse\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\'\n\x06tokens\x18\x04 \x03(\x0b\x32\x17.viewfinder.v1.TokenMap\x12(\n\x04spec\x18\x05 \x01(\x0b\x32\x1a.viewfinder.v1.EncoderSpec2\xa2\x03\n\x10\x45mbeddingService\x12H\n\x07GetSpec\x12\x1d.viewfinder.v1.GetSpecRequest\x1a\x1e.viewfinder.v1.GetSpecResponse\x12N\n\tEmbedText\x12\x1f.viewfinder.v1.EmbedTextRequest\x1a .viewfinder.v1.EmbedTextResponse\x12T\n\x0b\x45mbedImages\x12!.viewfinder.v1.EmbedImagesRequest\x1a\".viewfinder.v1.EmbedImagesResponse\x12T\n\x0bReadPicture\x12!.viewfinder.v1.ReadPictureRequest\x1a\".viewfinder.v1.ReadPictureResponse\x12H\n\x07\x45xplain\x12\x1d.viewfinder.v1.ExplainRequest\x1a\x1e.viewfinder.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,19 +33,29 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'viewfinder.v1.embedding_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSPECREQUEST']._serialized_start=76
-  _globals['_GETSPECREQUEST']._serialized_end=109
-  _globals['_GETSPECRESPONSE']._serialized_start=112
-  _globals['_GETSPECRESPONSE']._serialized_end=255
-  _globals['_CALIBRATION']._serialized_start=257
-  _globals['_CALIBRATION']._serialized_end=296
-  _globals['_EMBEDTEXTREQUEST']._serialized_start=298
-  _globals['_EMBEDTEXTREQUEST']._serialized_end=348
-  _globals['_EMBEDTEXTRESPONSE']._serialized_start=351
-  _globals['_EMBEDTEXTRESPONSE']._serialized_end=502
-  _globals['_EMBEDIMAGESREQUEST']._serialized_start=504
-  _globals['_EMBEDIMAGESREQUEST']._serialized_end=580
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=583
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=736
-  _globals['_EMBEDDINGSERVICE']._serialized_start=739
-  _globals['_EMBEDDINGSERVICE']._serialized_end=997
+  _globals['_GETSPECREQUEST']._serialized_end=127
+  _globals['_GETSPECRESPONSE']._serialized_start=130
+  _globals['_GETSPECRESPONSE']._serialized_end=289
+  _globals['_CALIBRATION']._serialized_start=291
+  _globals['_CALIBRATION']._serialized_end=330
+  _globals['_EMBEDTEXTREQUEST']._serialized_start=332
+  _globals['_EMBEDTEXTREQUEST']._serialized_end=382
+  _globals['_EMBEDTEXTRESPONSE']._serialized_start=385
+  _globals['_EMBEDTEXTRESPONSE']._serialized_end=580
+  _globals['_EMBEDIMAGESREQUEST']._serialized_start=582
+  _globals['_EMBEDIMAGESREQUEST']._serialized_end=696
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=699
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=896
+  _globals['_READPICTUREREQUEST']._serialized_start=898
+  _globals['_READPICTUREREQUEST']._serialized_end=957
+  _globals['_READPICTURERESPONSE']._serialized_start=959
+  _globals['_READPICTURERESPONSE']._serialized_end=1019
+  _globals['_EXPLAINREQUEST']._serialized_start=1021
+  _globals['_EXPLAINREQUEST']._serialized_end=1107
+  _globals['_TOKENMAP']._serialized_start=1109
+  _globals['_TOKENMAP']._serialized_end=1148
+  _globals['_EXPLAINRESPONSE']._serialized_start=1151
+  _globals['_EXPLAINRESPONSE']._serialized_end=1296
+  _globals['_EMBEDDINGSERVICE']._serialized_start=1299
+  _globals['_EMBEDDINGSERVICE']._serialized_end=1717
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,16 @@ class EmbeddingServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_embedding__pb2.EmbedImagesRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_embedding__pb2.EmbedImagesResponse.FromString,
                 _registered_method=True)
+        self.ReadPicture = channel.unary_unary(
+                '/viewfinder.v1.EmbeddingService/ReadPicture',
+                request_serializer=viewfinder_dot_v1_dot_embedding__pb2.ReadPictureRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_embedding__pb2.ReadPictureResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/viewfinder.v1.EmbeddingService/Explain',
+                request_serializer=viewfinder_dot_v1_dot_embedding__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_embedding__pb2.ExplainResponse.FromString,
+                _registered_method=True)
 
 
 class EmbeddingServiceServicer:
@@ -72,6 +82,20 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadPicture(self, request, context):
+        """The words in a picture (OCR). One at a time; refused while too many wait.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Where in a picture a text is seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbeddingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -89,6 +113,16 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.EmbedImages,
                     request_deserializer=viewfinder_dot_v1_dot_embedding__pb2.EmbedImagesRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_embedding__pb2.EmbedImagesResponse.SerializeToString,
+            ),
+            'ReadPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadPicture,
+                    request_deserializer=viewfinder_dot_v1_dot_embedding__pb2.ReadPictureRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_embedding__pb2.ReadPictureResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=viewfinder_dot_v1_dot_embedding__pb2.ExplainRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_embedding__pb2.ExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -172,6 +206,60 @@ class EmbeddingService:
             '/viewfinder.v1.EmbeddingService/EmbedImages',
             viewfinder_dot_v1_dot_embedding__pb2.EmbedImagesRequest.SerializeToString,
             viewfinder_dot_v1_dot_embedding__pb2.EmbedImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.EmbeddingService/ReadPicture',
+            viewfinder_dot_v1_dot_embedding__pb2.ReadPictureRequest.SerializeToString,
+            viewfinder_dot_v1_dot_embedding__pb2.ReadPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.EmbeddingService/Explain',
+            viewfinder_dot_v1_dot_embedding__pb2.ExplainRequest.SerializeToString,
+            viewfinder_dot_v1_dot_embedding__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,10 @@ class EmbeddingServiceStub:
     GetSpec: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.GetSpecRequest, _embedding_pb2.GetSpecResponse]
     EmbedText: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedTextRequest, _embedding_pb2.EmbedTextResponse]
     EmbedImages: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedImagesRequest, _embedding_pb2.EmbedImagesResponse]
+    ReadPicture: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ReadPictureRequest, _embedding_pb2.ReadPictureResponse]
+    """The words in a picture (OCR). One at a time; refused while too many wait."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ExplainRequest, _embedding_pb2.ExplainResponse]
+    """Where in a picture a text is seen."""
 
 @_typing.type_check_only
 class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
@@ -41,6 +45,10 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     GetSpec: _aio.UnaryUnaryMultiCallable[_embedding_pb2.GetSpecRequest, _embedding_pb2.GetSpecResponse]  # type: ignore[assignment]
     EmbedText: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedTextRequest, _embedding_pb2.EmbedTextResponse]  # type: ignore[assignment]
     EmbedImages: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedImagesRequest, _embedding_pb2.EmbedImagesResponse]  # type: ignore[assignment]
+    ReadPicture: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ReadPictureRequest, _embedding_pb2.ReadPictureResponse]  # type: ignore[assignment]
+    """The words in a picture (OCR). One at a time; refused while too many wait."""
+    Explain: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ExplainRequest, _embedding_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Where in a picture a text is seen."""
 
 class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -63,5 +71,21 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embedding_pb2.EmbedImagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embedding_pb2.EmbedImagesResponse, _abc.Awaitable[_embedding_pb2.EmbedImagesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ReadPicture(
+        self,
+        request: _embedding_pb2.ReadPictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.ReadPictureResponse, _abc.Awaitable[_embedding_pb2.ReadPictureResponse]]:
+        """The words in a picture (OCR). One at a time; refused while too many wait."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _embedding_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.ExplainResponse, _abc.Awaitable[_embedding_pb2.ExplainResponse]]:
+        """Where in a picture a text is seen."""
 
 def add_EmbeddingServiceServicer_to_server(servicer: EmbeddingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,3 +1,4 @@
+from viewfinder.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -22,21 +23,39 @@ class Rendition(_message.Message):
     format: str
     def __init__(self, width: _Optional[int] = ..., format: _Optional[str] = ...) -> None: ...
 
+class Heatmap(_message.Message):
+    __slots__ = ("query", "width", "format", "boxes")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    BOXES_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    width: int
+    format: str
+    boxes: _containers.RepeatedCompositeFieldContainer[_common_pb2.Word]
+    def __init__(self, query: _Optional[str] = ..., width: _Optional[int] = ..., format: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[_common_pb2.Word, _Mapping]]] = ...) -> None: ...
+
 class GetContentRequest(_message.Message):
-    __slots__ = ("image_id", "blob_key", "media_type", "original", "rendition", "head_only")
+    __slots__ = ("image_id", "blob_key", "media_type", "original", "rendition", "heatmap", "head_only", "page", "password")
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_FIELD_NUMBER: _ClassVar[int]
     RENDITION_FIELD_NUMBER: _ClassVar[int]
+    HEATMAP_FIELD_NUMBER: _ClassVar[int]
     HEAD_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     blob_key: str
     media_type: str
     original: Original
     rendition: Rendition
+    heatmap: Heatmap
     head_only: bool
-    def __init__(self, image_id: _Optional[str] = ..., blob_key: _Optional[str] = ..., media_type: _Optional[str] = ..., original: _Optional[_Union[Original, _Mapping]] = ..., rendition: _Optional[_Union[Rendition, _Mapping]] = ..., head_only: _Optional[bool] = ...) -> None: ...
+    page: int
+    password: str
+    def __init__(self, image_id: _Optional[str] = ..., blob_key: _Optional[str] = ..., media_type: _Optional[str] = ..., original: _Optional[_Union[Original, _Mapping]] = ..., rendition: _Optional[_Union[Rendition, _Mapping]] = ..., heatmap: _Optional[_Union[Heatmap, _Mapping]] = ..., head_only: _Optional[bool] = ..., page: _Optional[int] = ..., password: _Optional[str] = ...) -> None: ...
 
 class ContentHead(_message.Message):
     __slots__ = ("media_type", "size_bytes", "offset", "length", "etag")

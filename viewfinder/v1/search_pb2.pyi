@@ -19,16 +19,18 @@ class Point(_message.Message):
     def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class UpsertRequest(_message.Message):
-    __slots__ = ("spec", "points", "vectors", "beside")
+    __slots__ = ("spec", "points", "vectors", "beside", "multi")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     BESIDE_FIELD_NUMBER: _ClassVar[int]
+    MULTI_FIELD_NUMBER: _ClassVar[int]
     spec: _common_pb2.EncoderSpec
     points: _containers.RepeatedCompositeFieldContainer[Point]
     vectors: _common_pb2.Vectors
     beside: bool
-    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., beside: _Optional[bool] = ...) -> None: ...
+    multi: _common_pb2.MultiVectors
+    def __init__(self, spec: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., beside: _Optional[bool] = ..., multi: _Optional[_Union[_common_pb2.MultiVectors, _Mapping]] = ...) -> None: ...
 
 class UpsertResponse(_message.Message):
     __slots__ = ("epoch",)
@@ -109,7 +111,7 @@ class Example(_message.Message):
     def __init__(self, text: _Optional[str] = ..., image_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages", "matched", "payload_json")
+    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages", "matched", "late_score", "payload_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +119,7 @@ class Hit(_message.Message):
     SAME_IDS_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
     MATCHED_FIELD_NUMBER: _ClassVar[int]
+    LATE_SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
@@ -125,8 +128,9 @@ class Hit(_message.Message):
     same_ids: _containers.RepeatedScalarFieldContainer[str]
     pages: _containers.RepeatedCompositeFieldContainer[GroupPage]
     matched: _containers.RepeatedScalarFieldContainer[str]
+    late_score: float
     payload_json: bytes
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ..., matched: _Optional[_Iterable[str]] = ..., payload_json: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ..., matched: _Optional[_Iterable[str]] = ..., late_score: _Optional[float] = ..., payload_json: _Optional[bytes] = ...) -> None: ...
 
 class GroupPage(_message.Message):
     __slots__ = ("id", "score", "page")
@@ -249,12 +253,14 @@ class StoredPoint(_message.Message):
     def __init__(self, id: _Optional[str] = ..., payload_json: _Optional[str] = ..., words: _Optional[_Union[StoredWords, _Mapping]] = ...) -> None: ...
 
 class StoredPoints(_message.Message):
-    __slots__ = ("points", "vectors")
+    __slots__ = ("points", "vectors", "multi")
     POINTS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
+    MULTI_FIELD_NUMBER: _ClassVar[int]
     points: _containers.RepeatedCompositeFieldContainer[StoredPoint]
     vectors: _common_pb2.Vectors
-    def __init__(self, points: _Optional[_Iterable[_Union[StoredPoint, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ...) -> None: ...
+    multi: _common_pb2.MultiVectors
+    def __init__(self, points: _Optional[_Iterable[_Union[StoredPoint, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.Vectors, _Mapping]] = ..., multi: _Optional[_Union[_common_pb2.MultiVectors, _Mapping]] = ...) -> None: ...
 
 class DumpCollectionsRequest(_message.Message):
     __slots__ = ()
