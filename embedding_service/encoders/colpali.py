@@ -156,6 +156,7 @@ class ColpaliEncoder:
     def _tokens(self, batch: Any) -> TokenMatrices:
         """Matrices [tokens, dim] on the CPU, of what is not padding, and what the model was fed."""
         fed = batch.to(self.device)
+        fed.pop("labels", None)  # ColPali's processor brings some, for training
         with torch.inference_mode():
             made = self._loaded.model(**fed).float().cpu()  # [n, longest, dim]
         masks = fed["attention_mask"].bool().cpu()

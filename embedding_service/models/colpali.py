@@ -112,11 +112,19 @@ def load(family: Family, folder: Path, precision: str, device: str) -> LoadedMod
                 local_files_only=True,
             )
             processor = load_processor(family, folder)
+            if family.architecture == "ColPali":
+                # Words are not to be predicted: a vocabulary's worth of numbers a token less. Nor
+                # are these weights in checkpoints: they are the embedding's, and loading leaves
+                # them without data.
+                model.model.lm_head = torch.nn.Identity()
         except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
             first = (str(error).strip() or type(error).__name__).partition("\n")[0][:300]
             raise BrokenCheckpoint(
                 f"{folder} cannot be read as a {family.architecture}: {first}"
             ) from error
+        lacking = [name for name, weight in model.named_parameters() if weight.is_meta]
+        if lacking:
+            raise BrokenCheckpoint(f"{folder} lacks weights: {', '.join(lacking[:4])}")
         return LoadedModel(family, model.to(device).eval().requires_grad_(False), processor)
 
 

@@ -107,7 +107,7 @@ def import_document_model(
         say("comparing with colpali-engine (a few texts, one page)")
         loaded = colpali.load(wanted.family, made, "auto", "cpu")
         manifest = DocumentManifest(
-            id=model_id(name, pretrained) if pretrained else model_id(name, "").rstrip("-"),
+            id=model_id(name, pretrained),
             name=name,
             pretrained=pretrained,
             architecture=wanted.family.architecture,
@@ -203,13 +203,13 @@ def engines_own(
     import torch
     from PIL import Image
 
-    loaded = encoder._loaded
+    processor, model = encoder._loaded.processor, encoder._loaded.model
+    fed_texts = [processor.process_queries(texts=[text]) for text in texts]
+    fed_pages = [processor.process_images([Image.fromarray(page)]) for page in pages]
+    for fed in fed_pages:
+        fed.pop("labels", None)
     with torch.inference_mode():
-        of_texts = [loaded.model(**loaded.processor.process_queries(texts=[t]))[0] for t in texts]
-        of_pages = [
-            loaded.model(**loaded.processor.process_images([Image.fromarray(page)]))[0]
-            for page in pages
-        ]
+        of_texts, of_pages = ([model(**fed)[0] for fed in some] for some in (fed_texts, fed_pages))
     return [m.float().numpy() for m in of_texts], [m.float().numpy() for m in of_pages]
 
 
