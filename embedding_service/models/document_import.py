@@ -141,14 +141,16 @@ def _merge(wanted: DocumentCheckpoint, base: Path, made: Path) -> None:
     (whole / ADAPTER).write_text(json.dumps(about), "utf-8")
     with colpali.quiet():
         try:
-            model = getattr(package, wanted.family.architecture).from_pretrained(
-                str(whole), dtype="auto", use_safetensors=True, local_files_only=True
-            )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            model, lacking = colpali.load_weights(wanted.family, whole, "auto")
+        except Exception as error:
             first = (str(error).strip() or type(error).__name__).partition("\n")[0][:300]
             raise BrokenCheckpoint(
                 f"{wanted.folder} cannot be read as an adapter of {base}: {first}"
             ) from error
+        if lacking:
+            raise BrokenCheckpoint(
+                f"{wanted.folder} and {base} lack weights: {', '.join(lacking[:4])}, ..."
+            )
         merged = 0
         for key, layer in list(model.named_modules()):
             if isinstance(layer, BaseTunerLayer):
@@ -158,7 +160,8 @@ def _merge(wanted: DocumentCheckpoint, base: Path, made: Path) -> None:
         if not merged:
             raise BrokenCheckpoint(f"{wanted.folder} changes nothing in {base}: is it its adapter?")
         model._hf_peft_config_loaded = False
-        model.save_pretrained(str(made), safe_serialization=True)
+        # As the model has them: renamed back as the adapter's were, nothing could read them.
+        model.save_pretrained(str(made), save_original_format=False)
         processor = getattr(package, wanted.family.processor)
         has_own = any((wanted.folder / n).is_file() for n in ("tokenizer.json", "tokenizer.model"))
         processor.from_pretrained(

@@ -33,7 +33,10 @@ from tests.embedding_service.tiny_store import settings
 from viewfinder.errors import Overloaded
 from viewfinder.pixels import PixelPool
 
-pytestmark = pytest.mark.colqwen
+pytestmark = [
+    pytest.mark.colqwen,
+    pytest.mark.filterwarnings(r"ignore::DeprecationWarning:(transformers|torch|peft)\..*"),
+]
 TEXTS = ["a red page", "Z\u00fcrich invoice \u5317\u4eac, total?", "x"]
 
 
@@ -242,10 +245,10 @@ def test_a_map_says_where_words_are_seen(store: ModelStore, name: str) -> None:
             of_page, of_text, (columns, rows), loaded.processor.get_local_image_mask(fed)
         )[0]
     else:
-        utils = pytest.importorskip("colpali_engine.interpretability")
-        true = utils.get_similarity_maps_from_embeddings(
-            of_page, of_text, (columns, rows), loaded.processor.get_image_mask(fed)
-        )[0]
+        # colpali_engine.interpretability's own lines: importing them needs matplotlib and more.
+        patches = of_page[0][loaded.processor.get_image_mask(fed)[0]]
+        grid = patches.reshape(rows, columns, -1).permute(1, 0, 2)  # "(h w) c -> w h c"
+        true = torch.einsum("nk,ijk->nij", of_text[0], grid)
     ids = query["input_ids"][0].tolist()
     beginning = 1 if ids[0] == loaded.processor.tokenizer.bos_token_id else 0
     of_red = true[beginning : beginning + 3].mean(0).T  # single letters are its tokens
@@ -254,8 +257,8 @@ def test_a_map_says_where_words_are_seen(store: ModelStore, name: str) -> None:
 
 
 def test_the_settings_load_it_when_it_is_needed(store: ModelStore) -> None:
-    chosen = settings(store.folder, VIEWFINDER_DOCUMENT_MODEL="ColQwen2", VIEWFINDER_TOKEN_POOLING=2,
-                      FORCE_CPU=True)  # fmt: skip
+    environment = {"VIEWFINDER_DOCUMENT_MODEL": "ColQwen2", "VIEWFINDER_TOKEN_POOLING": 2}
+    chosen = settings(store.folder, FORCE_CPU=True, **environment)
     encoder = load_document_encoder(chosen)
     assert encoder is not None
     assert (encoder.is_loaded, encoder.device, encoder.spec.kind) == (False, "cpu", "multivector")
@@ -325,7 +328,22 @@ def test_an_adapter_is_merged_into_its_base(
     np.testing.assert_allclose(ours, np.load(tmp_path / "true.npy"), atol=2e-5)
 
 
-def test_weights_of_another_shape_are_said(tmp_path: Path, folders: dict[str, Path]) -> None:
+def test_weights_that_are_missing_are_said_and_not_random(
+    tmp_path: Path, folders: dict[str, Path], name: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(folders[name], broken)
+    weights = load_file(broken / "model.safetensors")
+    gone = next(key for key in weights if "q_proj.weight" in key)
+    kept = {key: value for key, value in weights.items() if key != gone}
+    save_file(kept, broken / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BrokenCheckpoint, match="lacks weights: .*q_proj"):
+        import_document_model(ModelStore(tmp_path / "s"), look_at(broken, None), "b", "", {})
+
+
+def test_weights_that_are_none_are_said(tmp_path: Path, folders: dict[str, Path]) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(folders["ColQwen2"], broken)
     (broken / "model.safetensors").write_bytes(b"\x00" * 64)
