@@ -279,8 +279,8 @@ def test_the_same_weights_have_the_same_revision_and_others_another(
     assert other.revision != again.revision
 
 
-@pytest.fixture
-def adapter(tmp_path: Path, folders: dict[str, Path]) -> Path:
+@pytest.fixture(params=["as now", "as transformers 4 named them"])
+def adapter(tmp_path: Path, folders: dict[str, Path], request: pytest.FixtureRequest) -> Path:
     """Such as vidore/colqwen2-v1.0: low-rank changes of a base that it names."""
     from peft import LoraConfig, get_peft_model
 
@@ -302,10 +302,21 @@ def adapter(tmp_path: Path, folders: dict[str, Path]) -> Path:
         with torch.inference_mode():
             true = adapted.eval()(**processor.process_images([Image.fromarray(page)]))[0]
     np.save(tmp_path / "true.npy", true.numpy())
+    if request.param != "as now":
+        rename_weights(
+            folder / "adapter_model.safetensors", "model.language_model.", "model.model."
+        )
     path = folder / "adapter_config.json"
     text = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**text, "base_model_name_or_path": "vidore/colqwen2-base"}))
     return folder
+
+
+def rename_weights(file: Path, old: str, new: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = {key.replace(old, new): value for key, value in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})
 
 
 def prepared_for(folder: Path) -> Any:
@@ -328,6 +339,16 @@ def test_an_adapter_is_merged_into_its_base(
     np.testing.assert_allclose(ours, np.load(tmp_path / "true.npy"), atol=2e-5)
 
 
+def test_an_adapter_of_another_model_is_refused(
+    tmp_path: Path, adapter: Path, folders: dict[str, Path]
+) -> None:
+    rename_weights(adapter / "adapter_model.safetensors", "q_proj", "other_proj")
+    with pytest.raises(BrokenCheckpoint, match=r"lack weights: .*lora"):
+        import_document_model(
+            ModelStore(tmp_path / "s"), look_at(adapter, folders["ColQwen2"]), "a", "", {}
+        )
+
+
 def test_weights_that_are_missing_are_said_and_not_random(
     tmp_path: Path, folders: dict[str, Path], name: str
 ) -> None:
@@ -339,7 +360,7 @@ def test_weights_that_are_missing_are_said_and_not_random(
     gone = next(key for key in weights if "q_proj.weight" in key)
     kept = {key: value for key, value in weights.items() if key != gone}
     save_file(kept, broken / "model.safetensors", {"format": "pt"})
-    with pytest.raises(BrokenCheckpoint, match="lacks weights: .*q_proj"):
+    with pytest.raises(BrokenCheckpoint, match=r"lacks weights: .*q_proj"):
         import_document_model(ModelStore(tmp_path / "s"), look_at(broken, None), "b", "", {})
 
 
