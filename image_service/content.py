@@ -42,9 +42,12 @@ class Content:
 class ContentSource:
     """Originals straight from the blob store, renditions from their cache."""
 
-    def __init__(self, originals: Originals, renditions: Renditions, chunk_bytes: int) -> None:
+    def __init__(
+        self, originals: Originals, renditions: Renditions, heatmaps: Heatmaps, chunk_bytes: int
+    ) -> None:
         self._originals = originals
         self._renditions = renditions
+        self._heatmaps = heatmaps
         self._chunk_bytes = chunk_bytes
 
     async def original(
@@ -83,6 +86,16 @@ class ContentSource:
             parse_image_id(image_id), self._renditions.allowed_width(width), _format(image_format)
         )
         data = await self._renditions.get(blob_key, key)
+        size = len(data)
+        return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
+
+    async def heatmap(self, image_id: str, source: Source, wanted: WantedHeatmap) -> Content:
+        """The picture with what it was found by drawn on it.
+
+        Raises:
+            ImageNotFound, InvalidRequest, ...: see Heatmaps.
+        """
+        key, data = await self._heatmaps.get(parse_image_id(image_id), source, wanted)
         size = len(data)
         return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
 
