@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, get_args
 from uuid import UUID
 
+from image_service.heatmaps import Heatmaps, WantedHeatmap
+from image_service.original import Original
 from image_service.rendition_cache import RenditionKey
 from image_service.renditions import Renditions
 from viewfinder.errors import ImageNotFound, InvalidRequest, RangeNotSatisfiable
@@ -71,9 +73,9 @@ class ContentSource:
         return Content(media_type, size, offset, length, identity.hex, chunks)
 
     async def rendition(
-        self, image_id: str, blob_key: str, width: int, image_format: str
+        self, image_id: str, original: Original, width: int, image_format: str
     ) -> Content:
-        """The picture at the next allowed width, never enlarged.
+        """The picture or page at the next allowed width, never enlarged.
 
         Raises:
             ImageNotFound: there is no original.
@@ -83,19 +85,19 @@ class ContentSource:
         if width < 1:
             raise InvalidRequest(field="width", value=str(width), allowed="1 or more")
         key = RenditionKey(
-            parse_image_id(image_id), self._renditions.allowed_width(width), _format(image_format)
+            parse_image_id(image_id), self._renditions.allowed_width(width), parse_format(image_format)
         )
-        data = await self._renditions.get(blob_key, key)
+        data = await self._renditions.get(original, key)
         size = len(data)
         return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
 
-    async def heatmap(self, image_id: str, source: Source, wanted: WantedHeatmap) -> Content:
+    async def heatmap(self, image_id: str, original: Original, wanted: WantedHeatmap) -> Content:
         """The picture with what it was found by drawn on it.
 
         Raises:
             ImageNotFound, InvalidRequest, ...: see Heatmaps.
         """
-        key, data = await self._heatmaps.get(parse_image_id(image_id), source, wanted)
+        key, data = await self._heatmaps.get(parse_image_id(image_id), original, wanted)
         size = len(data)
         return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
 
@@ -117,7 +119,12 @@ def parse_image_id(text: str) -> UUID:
         raise InvalidRequest(field="image_id", value=text[:64], allowed="a UUID") from None
 
 
-def _format(text: str) -> RenditionFormat:
+def parse_format(text: str) -> RenditionFormat:
+    """One of the formats that renditions have.
+
+    Raises:
+        InvalidRequest: it is another.
+    """
     for known in get_args(RenditionFormat):
         if text == known:
             return known  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from image_service.embedding_client import HeatEncoder
 from image_service.heat_overlay import Box, overlay, placed, shrunk
+from image_service.original import LocalOriginals, Original
 from image_service.rendition_cache import RenditionKey
 from image_service.renditions import Renditions
 from viewfinder.errors import InvalidRequest
@@ -69,15 +70,21 @@ class Heatmaps:
     """Made when asked for, once for all who ask, and kept among the other renditions."""
 
     def __init__(
-        self, renditions: Renditions, decoder: Decoder, heat: HeatSource, executor: Executor
+        self,
+        renditions: Renditions,
+        originals: LocalOriginals,
+        decoder: Decoder,
+        heat: HeatSource,
+        executor: Executor,
     ) -> None:
         self._renditions = renditions
+        self._originals = originals
         self._decoder = decoder
         self._heat = heat
         self._executor = executor
 
     async def get(
-        self, image_id: UUID, source: Source, wanted: WantedHeatmap
+        self, image_id: UUID, original: Original, wanted: WantedHeatmap
     ) -> tuple[RenditionKey, bytes]:
         """The key, and the encoded picture with the marks.
 
@@ -94,7 +101,7 @@ class Heatmaps:
         key = RenditionKey(image_id, width, wanted.format, marks)
 
         async def make() -> bytes:
-            return await self._make(source, key, wanted, encoder)
+            return await self._make(original.source(self._originals), key, wanted, encoder)
 
         return key, await self._renditions.once(key, make)
 

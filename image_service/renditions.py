@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from cachetools import TTLCache
 
+from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from viewfinder.errors import ImageNotFound, Overloaded, ViewfinderError
 
@@ -19,8 +20,8 @@ _REMEMBERED_FAILURES = 1000
 _FAILURE_S = 60.0  # a crash may have had another reason than the picture
 
 
-# Makes one rendition of the original behind a blob key; blocking, FileNotFoundError without one.
-Renderer = Callable[[str, RenditionKey], bytes]
+# Makes one rendition of an original; blocking, FileNotFoundError without one.
+Renderer = Callable[[Original, RenditionKey], bytes]
 
 
 class Renditions:
@@ -53,7 +54,7 @@ class Renditions:
         """The next larger allowed width; the largest for all beyond it."""
         return next((width for width in self._widths if width >= wanted), self._widths[-1])
 
-    async def get(self, blob_key: str, key: RenditionKey) -> bytes:
+    async def get(self, original: Original, key: RenditionKey) -> bytes:
         """The encoded rendition.
 
         Raises:
@@ -64,7 +65,7 @@ class Renditions:
 
         async def render() -> bytes:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._render, blob_key, key)
+            return await loop.run_in_executor(self._executor, self._render, original, key)
 
         return await self.once(key, render)
 
