@@ -80,6 +80,7 @@ MAX_TAG_CHARS = 100
 
 ImageState = Literal["stored", "queued", "indexed", "failed", "deleting"]
 RenditionFormat = Literal["webp", "jpeg"]
+HeatmapShow = Literal["auto", "map", "words"]
 SearchMode = Literal["auto", "visual", "hybrid"]
 
 
@@ -351,6 +352,9 @@ class SearchHit(Answer):
     )
     url: str
     thumbnail_url: str
+    heatmap_url: str | None = Field(
+        None, description="The picture with what `query` found on it; null without a text"
+    )
     metadata: HitMetadata
     matched: list[str] = Field(
         default_factory=list,
