@@ -26,6 +26,9 @@ from viewfinder.errors import DeadlineExceeded, NotExplainable, Overloaded
 
 SERVICE = "embedding_service"
 MAX_WAITING = 16
+_GROUND = 0.25  # with the median, things that fill half of the picture would be cut down
+_UNLIKE = 0.75  # of the common texts, those least like the text are the measure
+_NOTHING = 1e-6
 COMMON_TEXTS = (
     "a photo", "a person", "people", "a child", "an animal", "a building", "a street", "a car",
     "a room", "furniture", "a table", "food", "clothes", "a machine", "a tool", "a screen",
@@ -93,13 +96,16 @@ def seen(cells: FloatArray, text: FloatArray, common: FloatArray) -> FloatArray:
     `common` [n, dim] are texts that say nothing special: what they reach is the measure.
     """
     every = cells @ common.T  # [rows, columns, n]
-    usual = every.mean(2)
-    above = _above_median(cells @ text - usual)
-    measure = np.mean([_above_median(every[..., i] - usual).max() for i in range(len(common))])
-    scale = max(float(above.max()), float(measure), 1e-6)
-    return np.asarray(above / scale, np.float32)
+    usual = every.mean(2, keepdims=True)
+    above = _above_ground(cells @ text[:, None] - usual)[..., 0]
+    # "an animal" is no measure for "a cat", which is one.
+    unlike = np.argsort(common @ text)[: round(len(common) * _UNLIKE)]
+    measure = _above_ground(every[..., unlike] - usual).max()
+    return np.asarray(above / max(float(above.max()), float(measure), _NOTHING), np.float32)
 
 
-def _above_median(values: FloatArray) -> FloatArray:
-    above: FloatArray = np.maximum(values - np.median(values), 0)
+def _above_ground(maps: FloatArray) -> FloatArray:
+    """Of maps [rows, columns, n], each by itself: what is above its lowest quarter."""
+    ground = np.quantile(maps, _GROUND, axis=(0, 1), keepdims=True)
+    above: FloatArray = np.maximum(maps - ground, 0)
     return above
