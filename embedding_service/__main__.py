@@ -47,8 +47,7 @@ async def serve(
 def _reader(settings: EmbeddingSettings) -> PictureReader | None:
     if not settings.ocr:
         return None
-    limits = ReaderLimits(threads=settings.ocr_threads, timeout_s=settings.ocr_timeout_s)
-    return PictureReader(limits, settings.ocr_idle_s, settings.ocr_waiting)
+    return PictureReader(ReaderLimits(threads=settings.ocr_threads), settings.ocr_idle_s)
 
 
 def main() -> None:

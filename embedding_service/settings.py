@@ -113,20 +113,6 @@ class EmbeddingSettings(SharedSettings):
         alias="VIEWFINDER_OCR_THREADS",
         description="Threads that reading one picture may use",
     )
-    ocr_timeout_s: float = Field(
-        60,
-        ge=1,
-        alias="VIEWFINDER_OCR_TIMEOUT_S",
-        description="CPU seconds that reading one picture may take; what was read after two thirds"
-        " of them is kept",
-    )
-    ocr_waiting: int = Field(
-        16,
-        ge=1,
-        le=1024,
-        alias="VIEWFINDER_OCR_WAITING",
-        description="How many pictures may wait to be read; more are refused, and come again",
-    )
 
     @property
     def models_dir(self) -> Path:
