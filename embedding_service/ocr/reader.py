@@ -36,7 +36,7 @@ log = structlog.get_logger()
 MAX_SIDE = 4096
 _SERVICE = "the reader of texts"
 _RECIPE = 1  # to be raised when the same models are used in another way: all is read again then
-_PROGRAM = ("embedding_service.ocr.child",)
+_PROGRAM = ("-m", "embedding_service.ocr.child")
 _START_S = 60.0
 _START_AGAIN_S = 30.0  # after a start that failed
 _STOP_S = 2.0
@@ -66,7 +66,7 @@ class PictureReader:
         name: str | None = None,
         program: Sequence[str] = _PROGRAM,
     ) -> None:
-        """`program`: the module of the child, and what comes before its own arguments."""
+        """`program`: what Python is started with; a descriptor and the limits follow it."""
         self.name = reader_name() if name is None else name
         self._idle_s = idle_s
         self._max_waiting = max_waiting
@@ -208,7 +208,7 @@ class _Child:
             number = theirs.fileno()
             arguments = [*self._program, str(number), json.dumps(asdict(self._limits))]
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", *arguments],
+                [sys.executable, "-P", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(number,),

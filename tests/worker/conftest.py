@@ -334,3 +334,8 @@ class House:
 @pytest.fixture
 def house() -> House:
     return House()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
