@@ -18,7 +18,7 @@ class StoredOriginals:
         self._folder = folder
 
     def source(self, record: ImageRecord) -> Source:
-        """The original as a file, of a page its PDF; the decoder's child reads it, no byte of it
+        """The original as a file, or a page of it; the decoder's child reads it, no byte of it
         passes here.
 
         Raises:
