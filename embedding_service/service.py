@@ -38,8 +38,9 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             embedder = self._embedders.document
         else:
             embedder = await self._embedders.get(request.encoder)
+        reader = "" if self._reader is None else self._reader.name
         if embedder is None:
-            return embedding_pb2.GetSpecResponse()
+            return embedding_pb2.GetSpecResponse(reader=reader)
         calibration = embedder.calibration
         return embedding_pb2.GetSpecResponse(
             spec=_spec_message(embedder.spec),
@@ -48,7 +49,7 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             calibration=None
             if calibration is None
             else embedding_pb2.Calibration(id=calibration.id, json=calibration.to_json()),
-            reader="" if self._reader is None else self._reader.name,
+            reader=reader,
         )
 
     async def EmbedText(
