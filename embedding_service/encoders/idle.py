@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import structlog
@@ -22,6 +21,7 @@ from embedding_service.encoders.base import (
     PixelArray,
     SimilarityMap,
 )
+from embedding_service.memory import give_back_freed
 from embedding_service.models.problems import ModelProblem
 from viewfinder.errors import NotExplainable, ServiceUnavailable
 
@@ -81,8 +81,7 @@ class _OnDemand(Generic[Kind]):
             self._encoder = None
         log.info("encoder unloaded", encoder=self.spec.name, idle_s=self._idle_s)
         gc.collect()
-        with suppress(OSError, AttributeError):  # glibc only: it keeps what was freed otherwise
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back_freed()
 
 
 class IdleUnloading(_OnDemand[Encoder]):
