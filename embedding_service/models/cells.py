@@ -52,7 +52,7 @@ class CellsHead(nn.Module):
 
 
 class TokensTower(nn.Module):
-    """pixels uint8 [n, size, size, 3] -> (the tower's vectors, the tokens before its last block)."""
+    """pixels uint8 [n, size, size, 3] -> (the tower's vectors, tokens before its last block)."""
 
     def __init__(self, tower: nn.Module, visual: Any) -> None:
         super().__init__()
