@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import structlog
 
 from embedding_service.encoders.base import (
+    WHOLE_ONLY,
+    CellEncoder,
     Encoder,
     EncoderSpec,
     FloatArray,
@@ -20,8 +21,9 @@ from embedding_service.encoders.base import (
     PixelArray,
     SimilarityMap,
 )
+from embedding_service.memory import give_back_freed
 from embedding_service.models.problems import ModelProblem
-from viewfinder.errors import ServiceUnavailable
+from viewfinder.errors import NotExplainable, ServiceUnavailable
 
 log = structlog.get_logger()
 
@@ -79,8 +81,7 @@ class _OnDemand(Generic[Kind]):
             self._encoder = None
         log.info("encoder unloaded", encoder=self.spec.name, idle_s=self._idle_s)
         gc.collect()
-        with suppress(OSError, AttributeError):  # glibc only: it keeps what was freed otherwise
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back_freed()
 
 
 class IdleUnloading(_OnDemand[Encoder]):
@@ -104,6 +105,17 @@ class IdleUnloading(_OnDemand[Encoder]):
         """As the encoder's own."""
         with self._loaded() as encoder:
             return encoder.embed_images(pixels)
+
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """As the encoder's own, where it has that.
+
+        Raises:
+            NotExplainable: it only gives vectors of whole pictures.
+        """
+        with self._loaded() as encoder:
+            if not isinstance(encoder, CellEncoder):
+                raise NotExplainable(encoder=self.spec.name, reason=WHOLE_ONLY)
+            return encoder.embed_cells(picture)
 
     def warm_up(self) -> None:
         """As the encoder's own."""
