@@ -91,6 +91,33 @@ class NotCalibrated(ViewfinderError):
 
 
 @dataclass(eq=False)
+class NotExplainable(ViewfinderError):
+    """A heat map that cannot be drawn."""
+
+    encoder: str
+    reason: str
+    code: ClassVar[str] = "not_explainable"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "There is no heat map"
+    template: ClassVar[str] = "Encoder {encoder} cannot show where it sees a text: {reason}"
+
+
+@dataclass(eq=False)
+class NothingToShow(ViewfinderError):
+    """Words to be marked, and none of them stands there."""
+
+    query: str
+    code: ClassVar[str] = "nothing_to_show"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "No word of the query stands there"
+    template: ClassVar[str] = (
+        "No word of {query!r} was read in this picture: ask with show=map or show=auto"
+    )
+
+
+@dataclass(eq=False)
 class ImageNotFound(ViewfinderError):
     """No such picture."""
 
@@ -113,6 +140,23 @@ class ImageNotIndexed(ViewfinderError):
     grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
     title: ClassVar[str] = "The picture is not searchable yet"
     template: ClassVar[str] = "Picture {image_id} has no vector in the index; its state is {state}"
+
+
+@dataclass(eq=False)
+class PageOfDocument(ViewfinderError):
+    """A page is neither deleted nor changed alone."""
+
+    image_id: str
+    page: int
+    document_id: str
+    code: ClassVar[str] = "page_of_document"
+    http_status: ClassVar[int] = 409
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "A page goes with its document"
+    template: ClassVar[str] = (
+        "{image_id} is page {page} of document {document_id}; delete or change the document,"
+        " its pages follow"
+    )
 
 
 @dataclass(eq=False)
