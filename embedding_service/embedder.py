@@ -66,9 +66,7 @@ class Embedder:
             InvalidRequest: too many, none, or a text that is empty or too long.
             DeadlineExceeded, Overloaded: see BatchingLane.
         """
-        if not 1 <= len(texts) <= MAX_TEXTS:
-            raise InvalidRequest("texts", f"{len(texts)} texts", f"1..{MAX_TEXTS} a call")
-        wanted = [_normalised(text) for text in texts]
+        wanted = checked_texts(texts)
         known = {text: self._cache[text] for text in wanted if text in self._cache}
         unknown = [text for text in dict.fromkeys(wanted) if text not in known]
         if unknown:
@@ -94,7 +92,7 @@ class Embedder:
             raise InvalidRequest(
                 "pixels", f"{pixels.dtype} {pixels.shape[1:]}", f"uint8 ({size}, {size}, 3)"
             )
-        return await self._images.embed(pixels, timeout_s)  # type: ignore[arg-type]
+        return np.stack(await self._images.embed(pixels, timeout_s))  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Finish what is queued."""
@@ -103,6 +101,13 @@ class Embedder:
 
     def _embed_pictures(self, pictures: Sequence[PixelArray]) -> FloatArray:
         return self._encoder.embed_images(np.stack(pictures))
+
+
+def checked_texts(texts: Sequence[str]) -> list[str]:
+    """1..32 texts as they are embedded. Raises InvalidRequest for others."""
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise InvalidRequest("texts", f"{len(texts)} texts", f"1..{MAX_TEXTS} a call")
+    return [_normalised(text) for text in texts]
 
 
 def _normalised(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ import numpy as np
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from embedding_service.multi_embedder import MultiVectorEmbedder
+from embedding_service.ocr.reader import PictureReader
 from viewfinder.errors import InvalidRequest
 from viewfinder.pixel_spec_wire import pixel_spec_message
 from viewfinder.rpc import remaining_s
@@ -20,14 +24,23 @@ FULL_NAME = "viewfinder.v1.EmbeddingService"
 class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     """Serves the encoders."""
 
-    def __init__(self, embedders: EmbedderSet) -> None:
+    def __init__(self, embedders: EmbedderSet, reader: PictureReader | None = None) -> None:
+        """`reader`: of texts in pictures; None: they are not read."""
         self._embedders = embedders
+        self._reader = reader
 
     async def GetSpec(
         self, request: embedding_pb2.GetSpecRequest, context: Any
     ) -> embedding_pb2.GetSpecResponse:
         """The encoder and what it wants."""
-        embedder = await self._embedders.get(request.encoder)
+        embedder: Embedder | MultiVectorEmbedder | None
+        if request.document:
+            embedder = self._embedders.document
+        else:
+            embedder = await self._embedders.get(request.encoder)
+        reader = "" if self._reader is None else self._reader.name
+        if embedder is None:
+            return embedding_pb2.GetSpecResponse(reader=reader)
         calibration = embedder.calibration
         return embedding_pb2.GetSpecResponse(
             spec=_spec_message(embedder.spec),
@@ -36,6 +49,7 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             calibration=None
             if calibration is None
             else embedding_pb2.Calibration(id=calibration.id, json=calibration.to_json()),
+            reader=reader,
         )
 
     async def EmbedText(
@@ -43,6 +57,11 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     ) -> embedding_pb2.EmbedTextResponse:
         """Vectors of texts."""
         embedder = await self._embedders.get(request.encoder)
+        if isinstance(embedder, MultiVectorEmbedder):
+            matrices = await embedder.embed_texts(list(request.texts), remaining_s())
+            return embedding_pb2.EmbedTextResponse(
+                multi=_matrices(matrices), spec=_spec_message(embedder.spec)
+            )
         vectors = await embedder.embed_texts(list(request.texts), remaining_s())
         return embedding_pb2.EmbedTextResponse(
             vectors=_vectors(vectors),
@@ -55,12 +74,43 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     ) -> embedding_pb2.EmbedImagesResponse:
         """Vectors of pictures."""
         embedder = await self._embedders.get(request.encoder)
+        if isinstance(embedder, MultiVectorEmbedder):
+            pages = [_one_picture(sized) for sized in request.sized]
+            matrices = await embedder.embed_images(pages, remaining_s())
+            return embedding_pb2.EmbedImagesResponse(
+                multi=_matrices(matrices), spec=_spec_message(embedder.spec)
+            )
         vectors = await embedder.embed_images(_pixels(request.pixels), remaining_s())
         return embedding_pb2.EmbedImagesResponse(
             vectors=_vectors(vectors),
             spec=_spec_message(embedder.spec),
             calibration=_calibration_id(embedder),
         )
+
+    async def ReadPicture(
+        self, request: embedding_pb2.ReadPictureRequest, context: Any
+    ) -> embedding_pb2.ReadPictureResponse:
+        """The words in a picture."""
+        if self._reader is None:
+            raise InvalidRequest("VIEWFINDER_OCR", "false", "true, for texts to be read")
+        pixels = _pixels(request.pixels)
+        if len(pixels) != 1:
+            raise InvalidRequest("pixels.count", str(len(pixels)), "one picture a call")
+        words = await self._reader.read(pixels[0], remaining_s())
+        return embedding_pb2.ReadPictureResponse(
+            text=common_pb2.ReadText(
+                source="ocr",
+                reader=self._reader.name,
+                words=[common_pb2.Word(**asdict(word)) for word in words],
+            )
+        )
+
+
+def _one_picture(message: common_pb2.Pixels) -> PixelArray:
+    if message.count != 1:
+        raise InvalidRequest("sized.count", str(message.count), "1: a picture each")
+    picture: PixelArray = _pixels(message)[0]
+    return picture
 
 
 def _calibration_id(embedder: Embedder) -> embedding_pb2.Calibration | None:
@@ -80,6 +130,14 @@ def _vectors(vectors: FloatArray) -> common_pb2.Vectors:
     count, dim = vectors.shape
     data = vectors.astype("<f4", copy=False).tobytes()
     return common_pb2.Vectors(data=data, count=count, dim=dim)
+
+
+def _matrices(matrices: Sequence[FloatArray]) -> common_pb2.MultiVectors:
+    return common_pb2.MultiVectors(
+        data=b"".join(matrix.astype("<f4", copy=False).tobytes() for matrix in matrices),
+        rows=[len(matrix) for matrix in matrices],
+        dim=matrices[0].shape[1],
+    )
 
 
 def _spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:

@@ -74,6 +74,26 @@ class EmbeddingSettings(SharedSettings):
         alias="VIEWFINDER_ENCODER_THREADS",
         description="Threads that one run of the model may use; more than the idle cores is slower",
     )
+    document_model: str = Field(
+        "",
+        alias="VIEWFINDER_DOCUMENT_MODEL",
+        description="The model for pages of PDFs, such as colqwen2-v1.0: a document model of"
+        " `viewfinder models list`; empty: what `viewfinder models use` chose; none: no such model",
+    )
+    document_precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        alias="VIEWFINDER_DOCUMENT_PRECISION",
+        description="Of the document model: auto is bf16 on a GPU, fp32 on a CPU, where bf16 takes"
+        " half the memory and more time. Pages are embedded again for another",
+    )
+    token_pooling: int = Field(
+        1,
+        ge=1,
+        le=16,
+        alias="VIEWFINDER_TOKEN_POOLING",
+        description="Of the document model: a page's vectors are clustered to one in so many, which"
+        " shrinks the index as much; 1: none are. Pages are embedded again for another",
+    )
     text_batch: int = Field(
         16,
         ge=1,
@@ -94,6 +114,24 @@ class EmbeddingSettings(SharedSettings):
         le=10_000_000,
         alias="VIEWFINDER_TEXT_CACHE_SIZE",
         description="How many texts keep their vector in memory; 0 keeps none",
+    )
+    ocr: bool = Field(
+        True,
+        alias="VIEWFINDER_OCR",
+        description="Read the words in pictures, and on pages without a text layer",
+    )
+    ocr_idle_s: float = Field(
+        60,
+        gt=0,
+        alias="VIEWFINDER_OCR_IDLE_S",
+        description="End the process that reads after so many seconds without work",
+    )
+    ocr_threads: int = Field(
+        1,
+        ge=1,
+        le=256,
+        alias="VIEWFINDER_OCR_THREADS",
+        description="Threads that reading one picture may use",
     )
 
     @property
