@@ -24,7 +24,7 @@ MAX_CLAIM = 2  # a dense page takes seconds, and uploads wait for it
 MAX_LOST_CLAIMS = 5
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 300.0
-_ASK_AGAIN_S = 300.0
+_ASK_AGAIN_S = 30.0
 
 
 class Reading:

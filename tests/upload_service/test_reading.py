@@ -67,7 +67,7 @@ async def test_nothing_is_given_to_workers_that_cannot_read(house: House) -> Non
     index(house)
     assert house.claims.claim("blind", 32, 60).to_read == []
     assert not house.claims.due()
-    house.clock.now += 301
+    house.clock.now += 31
     assert house.claims.due()  # perhaps one can by now
     house.claims.claim("blind", 32, 60)
     assert not house.claims.due()
