@@ -68,14 +68,15 @@ class PixelWork:
 
     def _answer_document(self, request: dict[str, Any], document: Document, name: str) -> Answer:
         from viewfinder.pdf_page import Page
-        from viewfinder.pdf_text import words_of
+        from viewfinder.pdf_reading import readable_words
 
         number = request.get("page", 1)
         match request["what"]:
             case "inspect":
                 return asdict(document.info(self._limits.max_pages)), b""
             case "page_text":
-                return {"words": [astuple(word) for word in words_of(document.page(number))]}, b""
+                words = readable_words(document.page(number))
+                return {"words": [astuple(word) for word in words]}, b""
             case "pixels":
                 return _pixels(Page(document, number, name).drawn_within(request["max_side"]))
             case _:
