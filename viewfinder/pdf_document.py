@@ -16,7 +16,8 @@ import pypdfium2.raw as pdfium  # initialises PDFium
 from viewfinder.errors import BrokenImage, PasswordRequired, TooManyPages, WrongPassword
 from viewfinder.picture_formats import PDF
 from viewfinder.picture_sizes import page_size
-from viewfinder.pictures import PageSize, PictureInfo
+from viewfinder.pictures import PageSize, PictureInfo, PixelLimits
+from viewfinder.process_limits import address_space_bytes, limit, renew_cpu_time
 
 # Fonts and other things that pages share stay in memory; after so many pages it is given back.
 _PAGES_OF_ONE_OPENING = 200
@@ -51,10 +52,13 @@ class DocumentKey:
 class Document:
     """An open PDF; the file is mapped, not read, so that its size costs no memory."""
 
-    def __init__(self, file: BinaryIO, file_name: str, password: str) -> None:
+    def __init__(self, file: BinaryIO, file_name: str, password: str, memory_bytes: int) -> None:
         """Raises PasswordRequired, WrongPassword or BrokenImage."""
         self._file_name = file_name
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        # The mapped file is in the address space too, and costs nothing.
+        self.address_limit = address_space_bytes() + memory_bytes
+        limit("RLIMIT_AS", self.address_limit)
         size = len(self._map)
         self._bytes = (ctypes.c_char * size).from_buffer(self._map)
         # A NUL would end the password for PDFium.
@@ -139,18 +143,25 @@ class Document:
 class OpenDocuments:
     """Keeps the last document open, so that page after page does not parse it again."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: PixelLimits) -> None:
+        self._limits = limits
         self._kept: tuple[DocumentKey, Document] | None = None
 
     def get(self, file: BinaryIO, file_name: str, password: str) -> Document:
-        """The document in this file. Raises PasswordRequired, WrongPassword or BrokenImage."""
+        """The document in this file, under its limits, which hold until others are set.
+
+        Raises:
+            PasswordRequired, WrongPassword, BrokenImage: as named.
+        """
+        renew_cpu_time(self._limits.document_timeout_s)
         key = DocumentKey.of(file, password)
         if self._kept is not None:
             known, document = self._kept
             if known == key and document.pages_opened < _PAGES_OF_ONE_OPENING:
+                limit("RLIMIT_AS", document.address_limit)
                 return document
         self.drop()
-        document = Document(file, file_name, password)
+        document = Document(file, file_name, password, self._limits.document_memory_bytes)
         self._kept = key, document
         return document
 

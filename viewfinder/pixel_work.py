@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -23,10 +22,8 @@ Answer = tuple[dict[str, Any], bytes]
 class PixelWork:
     """Knows the readers. PDFium is loaded when the first PDF comes."""
 
-    def __init__(self, limits: PixelLimits, before_document: Callable[[], None]) -> None:
-        """`before_document` is called when a file turned out to be a PDF, before it is opened."""
+    def __init__(self, limits: PixelLimits) -> None:
         self._limits = limits
-        self._before_document = before_document
         self._documents: OpenDocuments | None = None
         picture_decoding.prepare_readers(limits)
 
@@ -63,11 +60,10 @@ class PixelWork:
             self._documents.drop()
 
     def _document(self, file: BinaryIO, name: str, password: str) -> Document:
-        self._before_document()
         if self._documents is None:
             from viewfinder.pdf_document import OpenDocuments
 
-            self._documents = OpenDocuments()
+            self._documents = OpenDocuments(self._limits)
         return self._documents.get(file, name, password)
 
     def _answer_document(self, request: dict[str, Any], document: Document, name: str) -> Answer:
