@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,27 @@ from numpy.typing import NDArray
 from rapidocr.main import RapidOCRError
 
 from embedding_service.ocr.limits import ReaderLimits
-from embedding_service.ocr.lines import Letter, TextLine, words_of
+from embedding_service.ocr.lines import Letter, TextLine, Unfinished, words_of
 
 _LINES_A_RUN = 4
+_WIDTH_A_RUN = 60.0  # times its height, of all lines of a run
 _LONGEST_LINE = 80.0  # times its height; longer ones are squeezed, for a run's memory grows with it
 _FEW = 4  # boxes of the first look that are read before all of the picture is looked at
 
 # Drawn pictures (pages, screenshots) have flat ground and sharp edges, photos have neither so much.
 _FLAT_STEP, _FLAT_SHARE = 2, 0.6
 _SHARP_STEP, _SHARP_SHARE = 60, 0.015
+
+
+_BEGUN = 64  # pictures whose reading was broken off
+
+
+@dataclass
+class _Begun:
+    """A picture whose lines are known, and some of them read."""
+
+    boxes: NDArray[np.float32]  # [lines, 4 corners, x and y]
+    lines: list[TextLine] = field(default_factory=list)
 
 
 class RapidReader:
@@ -48,14 +63,31 @@ class RapidReader:
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+        self._begun: OrderedDict[bytes, _Begun] = OrderedDict()
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
 
     def read(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
-        """All lines of a picture, RGB uint8 [height, width, 3], sure or not."""
-        blue_first = np.ascontiguousarray(pixels[..., ::-1])
-        if not self._may_have_text(blue_first):
-            return []
-        return self._read(*self._find(blue_first))
+        """All lines of a picture, RGB uint8 [height, width, 3], sure or not.
+
+        Raises:
+            Unfinished: it takes longer than `reading_s`; to be asked again.
+        """
+        begun = self._begun.pop(_digest(pixels), None) if self._begun else None
+        picture = np.ascontiguousarray(pixels[..., ::-1])  # as OpenCV has them, blue first
+        if begun is None:
+            if not self._may_have_text(picture):
+                return []
+            begun = _Begun(self._find(picture)[1][: self._limits.max_lines])
+        crops = self._ocr.crop_text_regions(picture, begun.boxes)
+        give_up_s = time.monotonic() + self._limits.reading_s
+        for part in _runs(crops[len(begun.lines) :], len(begun.lines)):
+            begun.lines += self._recognise(crops[part], begun.boxes[part])
+            if time.monotonic() > give_up_s and len(begun.lines) < len(crops):
+                self._begun[_digest(pixels)] = begun
+                if len(self._begun) > _BEGUN:
+                    self._begun.popitem(last=False)
+                raise Unfinished
+        return begun.lines
 
     def _may_have_text(self, picture: NDArray[np.uint8]) -> bool:
         """A look at a small copy: most photos have no text, and finding none costs a fifth."""
@@ -64,13 +96,14 @@ class RapidReader:
         small, scale = _fitted(picture, self._limits.look_side)
         if scale == 1.0:
             return True
-        crops, boxes = self._find(small)
-        if len(crops) == 0 or len(crops) > _FEW:
-            return len(crops) > _FEW
-        boxes = boxes / scale
-        crops = self._ocr.crop_text_regions(picture, boxes.astype(np.float32))
+        boxes = self._find(small)[1] / scale
+        if len(boxes) == 0 or len(boxes) > _FEW:
+            return len(boxes) > _FEW
         height, width = picture.shape[:2]
-        lines = self._read(crops, boxes)
+        crops = self._ocr.crop_text_regions(picture, boxes)
+        lines = [
+            line for part in _runs(crops) for line in self._recognise(crops[part], boxes[part])
+        ]
         return bool(words_of(lines, width, height, self._limits.min_confidence))
 
     def _find(self, picture: NDArray[np.uint8]) -> tuple[list[Any], NDArray[np.float32]]:
@@ -78,24 +111,12 @@ class RapidReader:
             crops, found = self._ocr.detect_and_crop(picture, {})
         except RapidOCRError:  # there is none
             return [], np.zeros((0, 4, 2), np.float32)
-        return crops, found.boxes
+        return crops, found.boxes.astype(np.float32)
 
-    def _read(self, crops: Sequence[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
-        give_up_s = time.monotonic() + self._limits.reading_s
-        lines: list[TextLine] = []
-        for start in range(0, min(len(crops), self._limits.max_lines), _LINES_A_RUN):
-            if time.monotonic() > give_up_s:
-                break
-            part = slice(start, start + _LINES_A_RUN)
-            lines += self._recognise([_squeezed(crop) for crop in crops[part]], boxes[part])
-        return lines
-
-    def _recognise(self, crops: list[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
-        try:
-            turned, directions = self._ocr.cls_and_rotate(crops)
-            read = self._ocr.recognize_txt(turned)
-        except RapidOCRError:
-            return []
+    def _recognise(self, crops: Sequence[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
+        """A line for each crop."""
+        turned, directions = self._ocr.cls_and_rotate([_squeezed(crop) for crop in crops])
+        read = self._ocr.recognize_txt(turned)
         is_flipped = [
             label == "180" and score > self._ocr.cfg.Cls.cls_thresh
             for label, score in directions.cls_res
@@ -127,6 +148,24 @@ def _fitted(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], f
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return small, scale
+
+
+def _digest(pixels: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+
+
+def _runs(crops: Sequence[Any], offset: int = 0) -> Iterator[slice]:
+    """Which lines are read together: they are all made as wide as the widest."""
+    start, widest = 0, 0.0
+    for position, crop in enumerate(crops):
+        shape = min(_LONGEST_LINE, crop.shape[1] / crop.shape[0])
+        count = position - start
+        if count and (count == _LINES_A_RUN or max(widest, shape) * (count + 1) > _WIDTH_A_RUN):
+            yield slice(offset + start, offset + position)
+            start, widest = position, 0.0
+        widest = max(widest, shape)
+    if crops:
+        yield slice(offset + start, offset + len(crops))
 
 
 def _squeezed(crop: Any) -> Any:
