@@ -23,6 +23,9 @@ from embedding_service.ocr.lines import Letter, TextLine, Unfinished, words_of
 _LINES_A_RUN = 4
 _WIDTH_A_RUN = 60.0  # times its height, of all lines of a run
 _LONGEST_LINE = 80.0  # times its height; longer ones are squeezed, for a run's memory grows with it
+# RapidOCR has a model for that too, but it takes long lines for turned ones: of a dense page it
+# turned a quarter.
+_DOUBTFUL = 0.9
 _FEW = 4  # boxes of the first look that are read before all of the picture is looked at
 
 # Drawn pictures (pages, screenshots) have flat ground and sharp edges, photos have neither so much.
@@ -42,7 +45,7 @@ class _Begun:
 
 
 class RapidReader:
-    """PP-OCRv6 small: detection, direction, recognition of Latin and Chinese script."""
+    """PP-OCRv6 small: detection and recognition of Latin and Chinese script."""
 
     def __init__(self, limits: ReaderLimits) -> None:
         self._limits = limits
@@ -54,7 +57,6 @@ class RapidReader:
                 "Global.return_word_box": True,
                 # Named, so that nothing is looked for elsewhere, or downloaded.
                 "Det.model_path": str(models / "PP-OCRv6_det_small.onnx"),
-                "Cls.model_path": str(models / "ch_ppocr_mobile_v2.0_cls_mobile.onnx"),
                 "Rec.model_path": str(models / "PP-OCRv6_rec_small.onnx"),
                 "Det.limit_type": "max",
                 "Det.limit_side_len": limits.find_side,
@@ -73,10 +75,10 @@ class RapidReader:
             Unfinished: it takes longer than `reading_s`; to be asked again.
         """
         begun = self._begun.pop(_digest(pixels), None) if self._begun else None
-        picture = np.ascontiguousarray(pixels[..., ::-1])  # as OpenCV has them, blue first
+        if begun is None and not self._may_have_text(pixels):
+            return []
+        picture = _blue_first(pixels)
         if begun is None:
-            if not self._may_have_text(picture):
-                return []
             begun = _Begun(self._find(picture)[1][: self._limits.max_lines])
         crops = self._ocr.crop_text_regions(picture, begun.boxes)
         give_up_s = time.monotonic() + self._limits.reading_s
@@ -89,18 +91,18 @@ class RapidReader:
                 raise Unfinished
         return begun.lines
 
-    def _may_have_text(self, picture: NDArray[np.uint8]) -> bool:
+    def _may_have_text(self, pixels: NDArray[np.uint8]) -> bool:
         """A look at a small copy: most photos have no text, and finding none costs a fifth."""
-        if is_drawn(picture):
+        if is_drawn(pixels):
             return True
-        small, scale = _fitted(picture, self._limits.look_side)
+        small, scale = _fitted(pixels, self._limits.look_side)
         if scale == 1.0:
             return True
-        boxes = self._find(small)[1] / scale
+        boxes = self._find(_blue_first(small))[1] / scale
         if len(boxes) == 0 or len(boxes) > _FEW:
             return len(boxes) > _FEW
-        height, width = picture.shape[:2]
-        crops = self._ocr.crop_text_regions(picture, boxes)
+        height, width = pixels.shape[:2]
+        crops = [_blue_first(crop) for crop in self._ocr.crop_text_regions(pixels, boxes)]
         lines = [
             line for part in _runs(crops) for line in self._recognise(crops[part], boxes[part])
         ]
@@ -114,17 +116,42 @@ class RapidReader:
         return crops, found.boxes.astype(np.float32)
 
     def _recognise(self, crops: Sequence[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
-        """A line for each crop."""
-        turned, directions = self._ocr.cls_and_rotate([_squeezed(crop) for crop in crops])
-        read = self._ocr.recognize_txt(turned)
-        is_flipped = [
-            label == "180" and score > self._ocr.cfg.Cls.cls_thresh
-            for label, score in directions.cls_res
-        ]
+        """A line for each crop. What is hard to read may stand upside down."""
+        upright = [_squeezed(crop) for crop in crops]
+        lines = self._recognise_as_they_are(upright, boxes, flipped=False)
+        doubtful = [i for i, line in enumerate(lines) if line.confidence < _DOUBTFUL]
+        if self._improved(lines, doubtful, upright, boxes):
+            self._improved(
+                lines, [i for i in range(len(lines)) if i not in doubtful], upright, boxes
+            )
+        return lines
+
+    def _improved(
+        self,
+        lines: list[TextLine],
+        doubtful: Sequence[int],
+        crops: Sequence[Any],
+        boxes: NDArray[np.float32],
+    ) -> bool:
+        """Whether one of these reads better upside down; it is replaced."""
+        if not doubtful:
+            return False
+        turned = [np.ascontiguousarray(crops[i][::-1, ::-1]) for i in doubtful]
+        again = self._recognise_as_they_are(turned, boxes[list(doubtful)], flipped=True)
+        better = False
+        for i, line in zip(doubtful, again, strict=True):
+            if line.confidence > lines[i].confidence:
+                lines[i], better = line, better or line.confidence >= _DOUBTFUL
+        return better
+
+    def _recognise_as_they_are(
+        self, crops: list[Any], boxes: NDArray[np.float32], flipped: bool
+    ) -> list[TextLine]:
+        read = self._ocr.recognize_txt(crops)
         return [
             _line(text, float(score), info, corners, flipped)
-            for text, score, info, corners, flipped in zip(
-                read.txts, read.scores, read.word_results, boxes, is_flipped, strict=True
+            for text, score, info, corners in zip(
+                read.txts, read.scores, read.word_results, boxes, strict=True
             )
         ]
 
@@ -138,6 +165,11 @@ def is_drawn(picture: NDArray[np.uint8]) -> bool:
     return bool(
         (steps <= _FLAT_STEP).mean() > _FLAT_SHARE and (steps >= _SHARP_STEP).mean() > _SHARP_SHARE
     )
+
+
+def _blue_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As OpenCV has them, and the models."""
+    return np.ascontiguousarray(pixels[..., ::-1])
 
 
 def _fitted(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
