@@ -65,6 +65,7 @@ class Document:
         secret = None if "\0" in password or not password else password.encode()
         self._handle = pdfium.FPDF_LoadMemDocument64(self._bytes, size, secret)
         self._page: tuple[int, Any] | None = None
+        self._form: Any = None
         self.pages_opened = 0
         if not self._handle:
             code = pdfium.FPDF_GetLastError()
@@ -73,11 +74,18 @@ class Document:
                 wrong = WrongPassword if password else PasswordRequired
                 raise wrong(file_name=file_name)
             raise BrokenImage(file_name=file_name, reason=_REASONS.get(code, "it is no whole PDF"))
+        if pdfium.FPDF_GetFormType(self._handle) != pdfium.FORMTYPE_NONE:
+            self._fill_in_form()
 
     @property
     def page_count(self) -> int:
         """As the document says; some of them may not exist."""
         return int(pdfium.FPDF_GetPageCount(self._handle))
+
+    @property
+    def form(self) -> Any:
+        """What draws the form fields, or None."""
+        return self._form
 
     def info(self, max_pages: int) -> PictureInfo:
         """Its pages and their sizes.
@@ -112,6 +120,8 @@ class Document:
             handle = pdfium.FPDF_LoadPage(self._handle, number - 1)
         if not handle:
             raise BrokenImage(file_name=self._file_name, reason=f"page {number} is damaged")
+        if self._form:
+            pdfium.FORM_OnAfterLoadPage(handle, self._form)
         self._page = number, handle
         self.pages_opened += 1
         return handle
@@ -119,6 +129,9 @@ class Document:
     def close(self) -> None:
         """Give everything back."""
         self._close_page()
+        if self._form:
+            pdfium.FPDFDOC_ExitFormFillEnvironment(self._form)
+            self._form = None
         if self._handle:
             pdfium.FPDF_CloseDocument(self._handle)
             self._handle = None
@@ -127,8 +140,18 @@ class Document:
 
     def _close_page(self) -> None:
         if self._page is not None:
+            if self._form:
+                pdfium.FORM_OnBeforeClosePage(self._page[1], self._form)
             pdfium.FPDF_ClosePage(self._page[1])
             self._page = None
+
+    def _fill_in_form(self) -> None:
+        """What stands in form fields is drawn by a part of PDFium of its own, which would also
+        run their scripts if it were built with JavaScript."""
+        self._form_callbacks = pdfium.FPDF_FORMFILLINFO(version=1)  # none; must live as long
+        self._form = pdfium.FPDFDOC_InitFormFillEnvironment(self._handle, self._form_callbacks)
+        if self._form:
+            pdfium.FPDF_SetFormFieldHighlightAlpha(self._form, 0)
 
     def _size_of(self, index: int) -> tuple[int, int] | None:
         size = pdfium.FS_SIZEF()
