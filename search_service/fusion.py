@@ -29,13 +29,18 @@ Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 class ListWeights:
     """What a place in a list is worth: in that of words, of pictures that have some words of the
     query, and of those that have them all, if there are at most `few`; in that of pages by their
-    rows (`late`); and in that of what looks right."""
+    rows (`late`); and in that of what looks right.
+
+    `by_share`: a page of a document has so many words that their share counts: from half of the
+    query's on, the weight rises from `some` to `all`. Words that nothing has are not asked for.
+    """
 
     some: float
     all: float
     few: int = DEPTH
     late: float = 0.0
     look: float = 1.0
+    by_share: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class WordSearch:
             words=self.words.vector,
             limit=DEPTH,
             score_threshold=None,
+            with_payload=query.with_payload or self.weights.by_share,
             with_vectors=with_cosines,
         )
         hits = [
@@ -84,7 +90,16 @@ class WordSearch:
         weights = self.weights
         has_all = [self.words.required <= set(hit.matched) for hit in by_words]
         of_whole = weights.all if sum(has_all) <= weights.few else weights.some
-        return Ranked(by_words, [of_whole if whole else weights.some for whole in has_all])
+        found = {term for hit in by_words for term in hit.matched}
+        known = self.words.required & found or self.words.required
+
+        def weight_of(hit: ScoredPoint, whole: bool) -> float:
+            if weights.by_share and hit.payload.get("document"):
+                share = len(known.intersection(hit.matched)) / max(1, len(known))
+                return weights.some + (weights.all - weights.some) * max(0.0, 2 * share - 1)
+            return of_whole if whole else weights.some
+
+        return Ranked(by_words, list(map(weight_of, by_words, has_all)))
 
 
 def fuse(
