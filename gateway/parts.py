@@ -21,9 +21,12 @@ from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.single_flight import SingleFlight
 from gateway.urls import Urls
+from viewfinder.errors import VisionModelDisabled
 from viewfinder.pixels import PixelLimits, PixelPool
 from viewfinder.queue import connect
 from viewfinder.redis_run import RedisRuns
+from viewfinder.vision.model import VisionModel
+from viewfinder.vision.opening import open_vision_model
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,21 @@ class Parts:
     queue: Redis
     answering: Answering
     latencies: SearchLatencies
+    vision: VisionModel | None = None
+
+    def vision_model(self, what: str) -> VisionModel:
+        """The one that the settings name, for `what`.
+
+        Raises:
+            VisionModelDisabled: there is none.
+        """
+        if self.vision is None:
+            raise VisionModelDisabled(what=what)
+        return self.vision
+
+    def no_vision_model(self) -> str:
+        """What to set up when there is none."""
+        return VisionModelDisabled(what="Asking").message
 
 
 @asynccontextmanager
@@ -49,6 +67,7 @@ async def open_parts(
     queue = connect(settings)
     latencies = SearchLatencies()
     answering = _answering(settings, urls, metrics, latencies)
+    vision = open_vision_model(settings)
     limits = PixelLimits(max_pixels=settings.max_pixels)
     try:
         with PixelPool(settings.gateway_pixel_processes, limits) as pool:
@@ -58,13 +77,26 @@ async def open_parts(
             # In the background: the first search by picture should not wait for a child to start,
             # and the gateway should not wait for it either.
             warming = asyncio.create_task(asyncio.to_thread(pool.warm_up))
+            opening = asyncio.create_task(vision.open()) if vision is not None else None
             try:
                 yield Parts(
-                    settings, services, urls, metrics, pictures, queue, answering, latencies
+                    settings,
+                    services,
+                    urls,
+                    metrics,
+                    pictures,
+                    queue,
+                    answering,
+                    latencies,
+                    vision,
                 )
             finally:
                 await warming
+                if opening is not None:
+                    await opening
     finally:
+        if vision is not None:
+            await vision.close()
         await answering.cache.close()
         queue.close()
         await services.close()

@@ -73,6 +73,7 @@ from viewfinder.api_query import Sort as Sort
 from viewfinder.api_query import Weight as Weight
 
 MAX_TOP_K = 100
+MAX_RERANKED = 10
 MAX_LOOKUP_IDS = 1000
 MAX_LIST_LIMIT = 200
 MAX_TAGS = 100
@@ -324,6 +325,17 @@ class SearchRequest(SearchOptions):
         " other words known of them as well. `auto`: those count a little, and up to ten pictures"
         " that have all words of the query come first",
     )
+    rerank: bool = Field(
+        False,
+        description=f"Have the vision model look at the best {MAX_RERANKED} and put those that fit"
+        " best first; takes seconds, and falls back to the order found",
+    )
+    rerank_keep: int = Field(
+        4, ge=1, le=MAX_RERANKED, description="So many are put first by the vision model"
+    )
+    include_explanation: bool = Field(
+        False, description="Have the vision model say in a few sentences why these were found"
+    )
 
 
 class ImageSearchOptions(SearchOptions):
@@ -362,6 +374,19 @@ class SearchHit(Answer):
     pages: list[DocumentPage] = Field(
         default_factory=list, description="With `group_by`: other pages of the document, best first"
     )
+    reason: str | None = Field(
+        None, description="With `rerank`: why the vision model put it where it stands"
+    )
+
+
+class Reranking(Answer):
+    """What became of `rerank`."""
+
+    applied: bool = Field(description="false: the results stand as they were found")
+    why: str | None = Field(None, description="Why it was not applied")
+    model: str
+    looked_at: int = Field(0, description="So many of the results")
+    took_ms: float = 0.0
 
 
 class SearchResponse(Answer):
@@ -374,7 +399,11 @@ class SearchResponse(Answer):
     facets: list[Facet] = Field(default_factory=list)
     latency_ms: float
     cached: bool = False
-    explanation: str | None = None
+    explanation: str | None = Field(
+        None, description="With `include_explanation`: plain text, names results as [1], [2]"
+    )
+    explanation_error: str | None = Field(None, description="Why there is none")
+    rerank: Reranking | None = Field(None, description="With `rerank`: what became of it")
 
 
 Problem.model_rebuild()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -52,7 +52,7 @@ class Chat(Protocol):
     model: str
     server: str
 
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[str, None]:
         """The answer in pieces; an empty one is a sign of life. To be closed by who leaves early:
         the server then stops."""
         ...

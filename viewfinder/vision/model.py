@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
@@ -56,11 +56,11 @@ class VisionModel:
 
     def answer(
         self, question: str, pictures: Sequence[ShownPicture], history: Sequence[Turn] = ()
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The answer in pieces of plain text; pictures are named [1], [2] in their order."""
         return self._written(prompts.answer(question, pictures, history), _ANSWER)
 
-    def explain(self, query: str, pictures: Sequence[ShownPicture]) -> AsyncIterator[str]:
+    def explain(self, query: str, pictures: Sequence[ShownPicture]) -> AsyncGenerator[str, None]:
         """Why these were found, in pieces; looks at the first MOST_EXPLAINED."""
         return self._written(prompts.explain(query, pictures[:MOST_EXPLAINED]), _EXPLAIN)
 
@@ -89,9 +89,11 @@ class VisionModel:
         """Close all connections."""
         await self._chat.close()
 
-    async def _written(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
+    async def _written(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[str, None]:
         pieces = self._patience.stream(lambda: self._chat.stream(messages, sampling))
-        async with aclosing(pieces):  # type: ignore[type-var]
+        async with aclosing(pieces):
             async for piece in pieces:
                 if text := printable(piece):
                     yield text

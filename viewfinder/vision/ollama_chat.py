@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,9 @@ class OllamaChat:
         if self._client is not None:
             await self._client.close()  # type: ignore[no-untyped-call]
 
-    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
+    async def stream(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[str, None]:
         """See Chat."""
         with self._faults():
             is_whole = False
@@ -87,7 +89,7 @@ class OllamaChat:
                 options=self._options(sampling),
                 keep_alive=_KEEP_LOADED,
             )
-            async with aclosing(parts):  # type: ignore[type-var]
+            async with aclosing(parts):
                 async for part in parts:
                     is_whole = is_whole or bool(part.done)
                     yield part.message.content or ""

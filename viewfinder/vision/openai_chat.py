@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,9 @@ class OpenAiChat:
         if self._client is not None:
             await self._client.close()
 
-    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
+    async def stream(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[str, None]:
         """See Chat."""
         with self._faults():
             parts = await self._ask(messages, sampling, None, stream=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -51,7 +51,9 @@ class Patience:
         self._backoff_s = backoff_s
         self._breaker = breaker or Breaker(model, server)
 
-    async def stream(self, ask: Callable[[], AsyncIterator[str]]) -> AsyncIterator[str]:
+    async def stream(
+        self, ask: Callable[[], AsyncGenerator[str, None]]
+    ) -> AsyncGenerator[str, None]:
         """The pieces of an answer; empty ones are left out.
 
         Raises:
@@ -62,7 +64,7 @@ class Patience:
         async with self._slot():
             deadline = asyncio.get_running_loop().time() + self._timeout_s
 
-            async def first() -> tuple[AsyncIterator[str], str]:
+            async def first() -> tuple[AsyncGenerator[str, None], str]:
                 pieces = ask()
                 try:
                     return pieces, await self._first(pieces, deadline)
@@ -96,7 +98,7 @@ class Patience:
 
             return await self._attempts(once, deadline)
 
-    async def _first(self, pieces: AsyncIterator[str], deadline: float) -> str:
+    async def _first(self, pieces: AsyncGenerator[str, None], deadline: float) -> str:
         """The first word; signs of life before it, as of a model that thinks, win it time."""
         loop = asyncio.get_running_loop()
         while True:
@@ -179,8 +181,8 @@ class Patience:
         return Overloaded(what=f"the vision model {self._model}", retry_after_s=_RETRY_S)
 
 
-async def _close(pieces: AsyncIterator[str]) -> None:
+async def _close(pieces: AsyncGenerator[str, None]) -> None:
     """Has the server stop."""
     with suppress(ViewfinderError):
-        async with aclosing(pieces):  # type: ignore[type-var]
+        async with aclosing(pieces):
             pass
