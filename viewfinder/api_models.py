@@ -69,6 +69,7 @@ from viewfinder.api_query import GroupBy as GroupBy
 from viewfinder.api_query import HitMetadata as HitMetadata
 from viewfinder.api_query import Location as Location
 from viewfinder.api_query import QueryText as QueryText
+from viewfinder.api_query import Reranking as Reranking
 from viewfinder.api_query import Sort as Sort
 from viewfinder.api_query import Weight as Weight
 
@@ -379,16 +380,6 @@ class SearchHit(Answer):
     )
 
 
-class Reranking(Answer):
-    """What became of `rerank`."""
-
-    applied: bool = Field(description="false: the results stand as they were found")
-    why: str | None = Field(None, description="Why it was not applied")
-    model: str
-    looked_at: int = Field(0, description="So many of the results")
-    took_ms: float = 0.0
-
-
 class SearchResponse(Answer):
     """The pictures found, best first."""
 
@@ -399,9 +390,7 @@ class SearchResponse(Answer):
     facets: list[Facet] = Field(default_factory=list)
     latency_ms: float
     cached: bool = False
-    explanation: str | None = Field(
-        None, description="With `include_explanation`: plain text, names results as [1], [2]"
-    )
+    explanation: str | None = Field(None, description="Plain text, names results as [1], [2]")
     explanation_error: str | None = Field(None, description="Why there is none")
     rerank: Reranking | None = Field(None, description="With `rerank`: what became of it")
 

@@ -8,35 +8,14 @@ Python itself writes to a raised exception (contextlib sets its traceback).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
-
-@dataclass(eq=False)
-class ViewfinderError(Exception):
-    """Base of all errors that may reach a user."""
-
-    code: ClassVar[str] = "internal"
-    http_status: ClassVar[int] = 500
-    grpc_status: ClassVar[str] = "INTERNAL"
-    title: ClassVar[str] = "Something went wrong on our side"
-    template: ClassVar[str] = "Internal error"
-
-    @property
-    def message(self) -> str:
-        """One or two sentences for people."""
-        return self.template.format(**self.field_values())
-
-    def field_values(self) -> dict[str, object]:
-        """The fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def fields_json(self) -> str:
-        """The fields as a JSON object, for the wire."""
-        return json.dumps(self.field_values())
-
-    def __str__(self) -> str:
-        return self.message
+from viewfinder.error_base import ViewfinderError as ViewfinderError
+from viewfinder.vision.errors import VisionModelDisabled as VisionModelDisabled
+from viewfinder.vision.errors import VisionModelFailed as VisionModelFailed
+from viewfinder.vision.errors import VisionModelMissing as VisionModelMissing
+from viewfinder.vision.errors import VisionModelUnavailable as VisionModelUnavailable
 
 
 @dataclass(eq=False)
@@ -343,64 +322,6 @@ class DeadlineExceeded(ViewfinderError):
     grpc_status: ClassVar[str] = "DEADLINE_EXCEEDED"
     title: ClassVar[str] = "It took too long"
     template: ClassVar[str] = "{service} did not answer in time"
-
-
-@dataclass(eq=False)
-class VisionModelDisabled(ViewfinderError):
-    """Something that needs a vision model, and none is set up."""
-
-    what: str
-    code: ClassVar[str] = "llm_disabled"
-    http_status: ClassVar[int] = 409
-    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
-    title: ClassVar[str] = "No vision model is set up"
-    template: ClassVar[str] = (
-        "{what} needs a vision model, and none is set up: set LLM_ENABLED=true and LLM_MODEL for"
-        " the gateway, and for Ollama OLLAMA_HOST where it is not on this machine, or for any"
-        " OpenAI-compatible server LLM_BASE_URL and OPENAI_API_KEY; then restart"
-    )
-
-
-@dataclass(eq=False)
-class VisionModelUnavailable(ViewfinderError):
-    """The server of the vision model cannot be reached, or is not able to answer now."""
-
-    model: str
-    server: str
-    reason: str
-    code: ClassVar[str] = "llm_unavailable"
-    http_status: ClassVar[int] = 503
-    grpc_status: ClassVar[str] = "UNAVAILABLE"
-    title: ClassVar[str] = "The vision model is away"
-    template: ClassVar[str] = "The vision model {model} at {server} is unavailable: {reason}"
-
-
-@dataclass(eq=False)
-class VisionModelMissing(ViewfinderError):
-    """The server does not have the model."""
-
-    model: str
-    server: str
-    hint: str
-    code: ClassVar[str] = "llm_model_missing"
-    http_status: ClassVar[int] = 503
-    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
-    title: ClassVar[str] = "The vision model is not there"
-    template: ClassVar[str] = "{server} does not have the model {model}: {hint}"
-
-
-@dataclass(eq=False)
-class VisionModelFailed(ViewfinderError):
-    """The vision model, or its server, answered with an error or with something unusable."""
-
-    model: str
-    server: str
-    reason: str
-    code: ClassVar[str] = "llm_failed"
-    http_status: ClassVar[int] = 502
-    grpc_status: ClassVar[str] = "INTERNAL"
-    title: ClassVar[str] = "The vision model failed"
-    template: ClassVar[str] = "The vision model {model} at {server} failed: {reason}"
 
 
 def _all_errors(base: type[ViewfinderError]) -> list[type[ViewfinderError]]:

@@ -154,6 +154,7 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         self.reindex = catalog_pb2.Reindex(state="idle")
         self.news: asyncio.Queue[catalog_pb2.Job | ViewfinderError | None] = asyncio.Queue()
         self.watchers = 0
+        self.texts: dict[str, common_pb2.ReadText] = {}
         self.page = catalog_pb2.ListImagesResponse()
         self.stats = catalog_pb2.CatalogStats(
             by_state={"indexed": 3, "failed": 1}, total=4, size_bytes=20_000
@@ -185,6 +186,12 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         if request.id not in self.records:
             raise ImageNotFound(image_id=request.id)
         return catalog_pb2.DeleteImageResponse()
+
+    async def GetText(
+        self, request: catalog_pb2.GetTextRequest, context: Context
+    ) -> catalog_pb2.GetTextResponse:
+        await self.seen(request, context)
+        return catalog_pb2.GetTextResponse(text=self.texts.get(request.id))
 
     async def GetJob(self, request: catalog_pb2.GetJobRequest, context: Context) -> catalog_pb2.Job:
         await self.seen(request, context)
@@ -310,6 +317,8 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
         super().__init__()
         self.content = bytes(range(250)) * 20
         self.rendition = b"small picture"
+        self.renditions: dict[str, bytes] = {}  # of these ids, in its place
+        self.missing: set[str] = set()
         self.breaks_after: int | None = None  # chunks
         self.open_streams = 0
         self.sent_bytes = 0
@@ -318,8 +327,11 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.GetContentRequest, context: Context
     ) -> AsyncIterator[image_pb2.GetContentResponse]:
         await self.seen(request, context)
+        if request.image_id in self.missing:
+            raise ImageNotFound(image_id=request.image_id)
         is_original = request.WhichOneof("what") == "original"
-        whole = self.content if is_original else self.rendition
+        rendition = self.renditions.get(request.image_id, self.rendition)
+        whole = self.content if is_original else rendition
         offset = request.original.offset
         if offset >= len(whole):
             raise RangeNotSatisfiable(offset=offset, size_bytes=len(whole))

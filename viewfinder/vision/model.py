@@ -92,6 +92,7 @@ class VisionModel:
     async def _written(
         self, messages: Sequence[Message], sampling: Sampling
     ) -> AsyncGenerator[str, None]:
+        await self._chat.open()  # importing a client is not the model's time
         pieces = self._patience.stream(lambda: self._chat.stream(messages, sampling))
         async with aclosing(pieces):
             async for piece in pieces:
@@ -106,6 +107,7 @@ class VisionModel:
         read: Callable[[str], T],
     ) -> T:
         """In shape at once or when told what was wrong; else it is refused."""
+        await self._chat.open()
         asked = messages
         while True:
             text = await self._patience.whole(partial(self._chat.shaped, asked, sampling, shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
@@ -21,7 +21,7 @@ from viewfinder.vision.plain import one_line
 from viewfinder.vision.transport import BoundedTransport, timeout
 
 if TYPE_CHECKING:
-    from ollama import AsyncClient
+    from ollama import AsyncClient, ChatResponse
 
 _NOT_FOUND = 404
 _TOO_MANY = 429
@@ -89,7 +89,7 @@ class OllamaChat:
                 options=self._options(sampling),
                 keep_alive=_KEEP_LOADED,
             )
-            async with aclosing(parts):
+            async with aclosing(cast("AsyncGenerator[ChatResponse, None]", parts)):
                 async for part in parts:
                     is_whole = is_whole or bool(part.done)
                     yield part.message.content or ""
