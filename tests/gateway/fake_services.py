@@ -244,7 +244,7 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
 
 
 class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
-    """Answers every search with `hits`."""
+    """Answers every search with the first of `hits`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.SearchResponse:
         await self.seen(request, context)
         return search_pb2.SearchResponse(
-            hits=self.hits,
+            hits=self.hits[: request.top_k],
             epoch=7,
             embed_ms=3.0,
             index_ms=2.0,

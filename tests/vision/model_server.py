@@ -95,6 +95,8 @@ class ModelServer:
         behaviour = self.behaves()
         if behaviour == "silent":
             return [""]
+        if behaviour == "endless":
+            return ["and so on " * 10_000]
         obeys = self.obeys_pictures and any(one.is_injection for one in seen)
         if self.obeys_pictures and looking.INJECTED in question:
             obeys = True
@@ -116,6 +118,7 @@ class Handler(BaseHTTPRequestHandler):
     """Base of the two protocols."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     model: ModelServer
 
     def log_message(self, *_: object) -> None:
