@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -71,7 +71,7 @@ class Questions(Connection):
 
     def ask_stream(
         self, question: str, **options: Unpack[QuestionOptions]
-    ) -> Iterator[AnswerEvent]:
+    ) -> Generator[AnswerEvent, None, None]:
         """AnswerSources first, then AnswerToken with each piece, AnswerResponse at the end.
 
         Closing the iterator has the model stop. Raises as `ask` does, also in the middle.

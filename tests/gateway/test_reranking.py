@@ -1,4 +1,4 @@
-"""`rerank` and `include_explanation` of POST /search: what the model adds, and what it never breaks."""
+"""`rerank` and `include_explanation` of POST /search: what a model adds, and never breaks."""
 
 from __future__ import annotations
 
