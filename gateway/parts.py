@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request
 from redis import Redis
 
@@ -21,12 +22,14 @@ from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.single_flight import SingleFlight
 from gateway.urls import Urls
-from viewfinder.errors import VisionModelDisabled
+from viewfinder.errors import ViewfinderError, VisionModelDisabled
 from viewfinder.pixels import PixelLimits, PixelPool
 from viewfinder.queue import connect
 from viewfinder.redis_run import RedisRuns
 from viewfinder.vision.model import VisionModel
 from viewfinder.vision.opening import open_vision_model
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ async def open_parts(
             # In the background: the first search by picture should not wait for a child to start,
             # and the gateway should not wait for it either.
             warming = asyncio.create_task(asyncio.to_thread(pool.warm_up))
-            opening = asyncio.create_task(vision.open()) if vision is not None else None
+            opening = asyncio.create_task(_open(vision))
             try:
                 yield Parts(
                     settings,
@@ -92,14 +95,23 @@ async def open_parts(
                 )
             finally:
                 await warming
-                if opening is not None:
-                    await opening
+                await opening
     finally:
         if vision is not None:
             await vision.close()
         await answering.cache.close()
         queue.close()
         await services.close()
+
+
+async def _open(vision: VisionModel | None) -> None:
+    """Importing a model's client takes a second; whoever asks first should not wait for it."""
+    if vision is None:
+        return
+    try:
+        await vision.open()
+    except ViewfinderError as error:
+        log.warning("the vision model cannot be asked", reason=error.message)
 
 
 def _answering(

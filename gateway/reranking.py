@@ -37,6 +37,7 @@ async def rerank(
             best = await vision.rank(asked.query, pictures, min(asked.rerank_keep, len(hits)))
         except ViewfinderError as error:
             log.warning("not reranked", reason=error.message)
+            parts.metrics.vision.labels("rerank", error.code).inc()
             outcome.why = error.message
         else:
             for ranked in best:
@@ -45,6 +46,7 @@ async def rerank(
             ids = {hit.id for hit in chosen}
             answer.results = [*chosen, *(hit for hit in answer.results if hit.id not in ids)]
             outcome.applied = True
+            parts.metrics.vision.labels("rerank", "answered").inc()
     outcome.took_ms = round((time.perf_counter() - start) * 1000, 3)
 
 
@@ -60,9 +62,11 @@ async def explain(
         pieces = [piece async for piece in vision.explain(asked.query, pictures)]
     except ViewfinderError as error:
         log.warning("not explained", reason=error.message)
+        parts.metrics.vision.labels("explain", error.code).inc()
         answer.explanation_error = error.message
     else:
         answer.explanation = "".join(pieces).strip()
+        parts.metrics.vision.labels("explain", "answered").inc()
 
 
 async def _pictures(

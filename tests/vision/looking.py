@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
-from skimage.measure import label
+from skimage import measure
 
 COLOURS = {
     "red": (200, 30, 30),
@@ -54,7 +54,7 @@ def look(data: bytes) -> Seen:
         name: int(np.abs(background - np.array(rgb)).sum()) for name, rgb in COLOURS.items()
     }
     foreground = np.abs(pixels - background).sum(axis=2) > _SHAPE_CONTRAST
-    sizes = np.bincount(label(foreground, connectivity=2).ravel())[1:]
+    sizes = np.bincount(_areas(foreground).ravel())[1:]
     shapes = int((sizes > _SMALLEST_SHARE * width * height).sum())
     return Seen(
         kind,
@@ -64,6 +64,11 @@ def look(data: bytes) -> Seen:
         shapes,
         is_injection=_is_striped(pixels),
     )
+
+
+def _areas(foreground: np.ndarray) -> np.ndarray:
+    found: np.ndarray = measure.label(foreground, connectivity=2)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _is_striped(pixels: np.ndarray) -> bool:

@@ -27,7 +27,7 @@ Behaviour = Literal[
     "good",
     "refuses",  # connections are closed at once
     "never",  # it takes the request and says nothing
-    "never-ends",  # it says a word, and then nothing
+    "never-ends",  # it says two words, and then nothing
     "endless",  # it never stops talking
     "breaks",  # the connection breaks in the middle of an answer
     "stops",  # the answer ends without saying so
@@ -199,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             if behaviour == "breaks":
                 self._cut()
                 return
-            if behaviour == "never-ends":
+            if behaviour == "never-ends" and number == 1:
                 self._wait_until_left()
                 return
             if behaviour == "error-inside" and number == 0:

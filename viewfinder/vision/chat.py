@@ -66,7 +66,9 @@ class Chat(Protocol):
         ...
 
     async def open(self) -> None:
-        """Import and prepare the client, so that the first call need not."""
+        """Import and prepare the client, so that the first call need not.
+
+        Raises VisionModelUnavailable when the address is none."""
         ...
 
     async def close(self) -> None:

@@ -57,7 +57,10 @@ class OllamaChat:
         """See Chat."""
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(self._make)
+                try:
+                    self._client = await asyncio.to_thread(self._make)
+                except (ValueError, httpx.InvalidURL) as error:
+                    raise self._away(f"OLLAMA_HOST is no address: {_said(error)}") from error
 
     def _make(self) -> AsyncClient:
         from ollama import AsyncClient

@@ -74,7 +74,10 @@ class OpenAiChat:
         """See Chat."""
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(self._make)
+                try:
+                    self._client = await asyncio.to_thread(self._make)
+                except (ValueError, httpx.InvalidURL) as error:
+                    raise self._away(f"LLM_BASE_URL is no address: {_said(error)}") from error
 
     def _make(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI
