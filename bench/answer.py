@@ -83,7 +83,7 @@ def measure_answers(api_url: str, questions: int, top_k: int, warm_up: int, seed
         "vectors": vectors,
         "questions": questions,
         "top_k": top_k,
-        **summary("search", searches),
+        **_few("search", searches),
         **_beyond("new_pictures", fresh, search_s),
         **_beyond("known_pictures", again, search_s),
         **machine(),
@@ -108,11 +108,16 @@ def _ask(client: Client, text: str, top_k: int) -> _Asked:
 def _beyond(name: str, asked: list[_Asked], search_s: float) -> Figures:
     """`beyond_search`: to the first word, less the model's own time and the median search."""
     return {
-        **summary(f"{name}_sources", [one.sources_s for one in asked]),
-        **summary(f"{name}_first_token", [one.first_token_s for one in asked]),
-        **summary(f"{name}_fetching", [one.pictures_s for one in asked]),
+        **_few(f"{name}_sources", [one.sources_s for one in asked]),
+        **_few(f"{name}_first_token", [one.first_token_s for one in asked]),
+        **_few(f"{name}_fetching", [one.pictures_s for one in asked]),
         **summary(
             f"{name}_beyond_search",
             [one.first_token_s - one.model_s - search_s for one in asked],
         ),
     }
+
+
+def _few(name: str, seconds: list[float]) -> Figures:
+    wanted = ("_p50_ms", "_p95_ms", "_max_ms")
+    return {key: ms for key, ms in summary(name, seconds).items() if key.endswith(wanted)}

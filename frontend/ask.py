@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from frontend import ask_markup
 from frontend.filters import Wanted
@@ -18,7 +19,6 @@ from frontend.session import (
     browser_url,
     client,
     close_picture,
-    friendly_errors,
     opened_picture,
 )
 from viewfinder.api_answers import (
@@ -33,6 +33,7 @@ from viewfinder.api_answers import (
     VisionStatus,
 )
 from viewfinder.client_questions import Message, QuestionOptions
+from viewfinder.errors import ViewfinderError
 
 _OPEN = "asking"
 _TALK = "conversation"
@@ -50,6 +51,7 @@ class _Exchange:
     sources: list[AnswerSource] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
     note: str = ""
+    error: ViewfinderError | None = None
 
 
 def ask(looking_at: View, wanted: Wanted) -> None:
@@ -86,14 +88,22 @@ def _status() -> dict[str, Any]:
 
 def _dialog(looking_at: View, wanted: Wanted) -> None:
     st.html(ask_markup.STYLE)
-    with friendly_errors():
+    try:
         status = VisionStatus.model_validate(_status())
-        if not status.enabled:
-            _how_to_set_up(status)
-            return
-        if not status.ready:
-            st.warning(as_text(status.detail), icon=":material/cloud_off:")
-        _conversation(looking_at, wanted)
+    except ViewfinderError as error:
+        _show_error(error)
+        return
+    if not status.enabled:
+        _how_to_set_up(status)
+        return
+    if not status.ready:
+        st.warning(as_text(status.detail), icon=":material/cloud_off:")
+    _conversation(looking_at, wanted)
+
+
+def _show_error(error: ViewfinderError) -> None:
+    """Without the button that the page may have for its own: there may be several of these."""
+    st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
 
 
 def _how_to_set_up(status: VisionStatus) -> None:
@@ -112,8 +122,10 @@ def _conversation(looking_at: View, wanted: Wanted) -> None:
     talk = _talk()
     said = st.container(key="ask-conversation")
     with said:
+        before: list[AnswerSource] = []
         for exchange in talk:
-            _show(exchange)
+            _show(exchange, before)
+            before = exchange.sources
     options = _options(looking_at, wanted, talk)
     question = st.chat_input(
         "Ask on about these pictures" if talk else "What do you want to know?",
@@ -129,36 +141,42 @@ def _options(looking_at: View, wanted: Wanted, talk: list[_Exchange]) -> Questio
     options: QuestionOptions = {"filters": wanted.filters, "mode": wanted.mode}
     with st.container(horizontal=True, vertical_alignment="center", key="ask-options"):
         used = next((one.sources for one in reversed(talk) if one.sources), [])
+        stays = False
         if used:
-            on = st.toggle("Stay with these pictures", value=True, key="ask-stay")
+            stays = st.toggle("Stay with these pictures", value=True, key="ask-stay")
             options["image_ids"] = [source.id for source in used]
-            options["search"] = not on
+            options["search"] = not stays
         elif looking_at.kind == "text":
             about = st.toggle(
                 f"About what “{as_text(looking_at.query)}” finds", value=True, key="ask-found"
             )
             if about:
                 options["query"] = looking_at.query
-        count = st.segmented_control(
-            "Pictures to look at",
-            options=[1, 3, MAX_SHOWN],
-            default=1,
-            required=True,
-            key="ask-count",
-            format_func=lambda number: f"{number} picture" if number == 1 else f"{number} pictures",
-            label_visibility="collapsed",
-        )
-        options["top_k"] = int(count or 1)
+        if not stays:
+            options["top_k"] = _how_many()
         if talk:
             st.button("Start anew", on_click=_forget, icon=":material/restart_alt:", key="ask-anew")
     messages: list[Message] = []
     for exchange in talk:
-        if exchange.answer:
+        if exchange.answer and exchange.error is None:
             messages.append({"role": "user", "content": exchange.question})
             messages.append({"role": "assistant", "content": exchange.answer[:MAX_MESSAGE_CHARS]})
     if messages:
         options["messages"] = messages[-MAX_MESSAGES:]
     return options
+
+
+def _how_many() -> int:
+    count = st.segmented_control(
+        "Pictures to look at",
+        options=[1, 3, MAX_SHOWN],
+        default=1,
+        required=True,
+        key="ask-count",
+        format_func=lambda number: f"{number} picture" if number == 1 else f"{number} pictures",
+        label_visibility="collapsed",
+    )
+    return int(count or 1)
 
 
 def _forget() -> None:
@@ -167,24 +185,28 @@ def _forget() -> None:
 
 def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> None:
     exchange = _Exchange(question)
+    before = talk[-1].sources if talk else []
     st.html(ask_markup.question(question))
     pictures, text = st.empty(), st.empty()
     text.html(ask_markup.answer("", is_whole=False))
     try:
-        with friendly_errors():
-            for _ in _shown_at_times(_listen(exchange, question, options)):
-                if exchange.sources:
-                    pictures.html(_sources(exchange))
-                text.html(ask_markup.answer(exchange.answer, is_whole=False))
+        for _ in _shown_at_times(_listen(exchange, question, options)):
+            if exchange.sources and not _are_same(exchange.sources, before):
+                pictures.html(_sources(exchange))
+            text.html(ask_markup.answer(exchange.answer, is_whole=False))
+    except ViewfinderError as error:
+        exchange.error = error
     finally:
-        # Also when the dialog is closed in the middle: what was said stays.
-        if exchange.answer:
-            talk.append(exchange)
-    text.html(ask_markup.answer(exchange.answer))
-    if exchange.sources:
-        pictures.html(_sources(exchange))
-    if exchange.answer:
+        talk.append(exchange)  # also when the dialog is closed in the middle
+    _draw_again()
+
+
+def _draw_again() -> None:
+    """With what can be asked now. Only the dialog, where only the dialog was being drawn."""
+    try:
         st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
 
 
 def _listen(exchange: _Exchange, question: str, options: QuestionOptions) -> Iterator[None]:
@@ -212,11 +234,19 @@ def _shown_at_times(changes: Iterator[None]) -> Iterator[None]:
             yield
 
 
-def _show(exchange: _Exchange) -> None:
+def _show(exchange: _Exchange, before: Sequence[AnswerSource]) -> None:
+    """Pictures that stand above are not shown again."""
     st.html(ask_markup.question(exchange.question))
-    if exchange.sources:
+    if exchange.sources and not _are_same(exchange.sources, before):
         st.html(_sources(exchange))
-    st.html(ask_markup.answer(exchange.answer))
+    if exchange.answer:
+        st.html(ask_markup.answer(exchange.answer))
+    if exchange.error is not None:
+        _show_error(exchange.error)
+
+
+def _are_same(some: Sequence[AnswerSource], others: Sequence[AnswerSource]) -> bool:
+    return [one.id for one in some] == [one.id for one in others]
 
 
 def _sources(exchange: _Exchange) -> str:
