@@ -28,6 +28,8 @@ from viewfinder.v1 import search_pb2
 
 HEARTBEAT_S = 10
 
+_CANDIDATES = 10  # of which the best relevant ones are shown: the first of all may be none
+
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": api.AnswerResponse,
@@ -93,12 +95,14 @@ async def _find(parts: Parts, asked: api.AnswerRequest) -> list[LookedAt]:
             raise ImageNotFound(image_id=min(missing))
         return [LookedAt(record) for record in records]
     request = search_request(asked)
+    request.top_k = max(asked.top_k, _CANDIDATES)
     request.text = searchable((asked.query or asked.question)[:MAX_QUERY_CHARS].strip())
     request.mode = asked.mode
     found = await find_by_text(parts, request)
     is_asked_for = "min_relevance" in asked.model_fields_set
     least = asked.min_relevance if is_asked_for else parts.settings.answer_min_relevance
-    hits = {hit.id: hit for hit in found.hits if _is_relevant(hit, least)}
+    relevant = [hit for hit in found.hits if _is_relevant(hit, least)]
+    hits = {hit.id: hit for hit in relevant[: asked.top_k]}
     records = await known_images(parts, list(hits)) if hits else []
     return [LookedAt(record, hits[record.id]) for record in records]
 
@@ -106,7 +110,9 @@ async def _find(parts: Parts, asked: api.AnswerRequest) -> list[LookedAt]:
 def _is_relevant(hit: search_pb2.Hit, least: float) -> bool:
     """Relevance speaks of looks only: a picture whose words were found may be meant, too. Without
     a calibration nothing is known, and the model judges alone."""
-    if not hit.HasField("relevance") or hit.matched or hit.HasField("late_score"):
+    if not hit.HasField("relevance") or hit.HasField("late_score"):
+        return True
+    if any(len(word) > 1 for word in hit.matched):
         return True
     return hit.relevance >= least
 

@@ -85,7 +85,7 @@ async def test_a_question_is_answered_from_the_best_match(
     assert body["model"] == MODEL
     assert body["timings"]["total_ms"] >= body["timings"]["first_token_ms"] > 0
     asked = services.search.requests[0]
-    assert (asked.text, asked.top_k, asked.mode) == ("What colour is it?", 1, "auto")
+    assert (asked.text, asked.top_k, asked.mode) == ("What colour is it?", 10, "auto")
     (one,) = ollama.chats[-1].seen
     assert (one.colour, one.shapes, one.format) == ("red", 2, "JPEG")
 
@@ -101,7 +101,7 @@ async def test_the_best_k_are_shown_in_their_order(
     assert answer.json()["used"] == list(COLOURS)
     assert [one.colour for one in ollama.chats[-1].seen] == list(COLOURS.values())
     asked = services.search.requests[0]
-    assert (asked.text, asked.top_k, asked.mode) == ("paint", 3, "hybrid")
+    assert (asked.text, asked.top_k, asked.mode) == ("paint", 10, "hybrid")
 
 
 async def test_a_stream_has_sources_first_then_words_then_timings(
@@ -189,6 +189,19 @@ async def test_a_picture_whose_words_were_found_is_relevant(
     assert (await client.post("/answer", json={"question": "red.jpg?"})).json()["found"]
     services.search.hits = [hit(IMAGE_ID, relevance=None)]  # no calibration
     assert (await client.post("/answer", json={"question": "What?"})).json()["found"]
+
+
+async def test_the_first_relevant_one_is_looked_at_though_others_stand_before_it(
+    open_gateway: OpenGateway, asks: Settings, services: FakeServices
+) -> None:
+    services.search.hits = [
+        hit(IMAGE_ID, relevance=0.03),
+        hit(OTHER_ID, relevance=0.02, matched=["2"]),  # a number says nothing
+        hit(THIRD_ID, relevance=0.01, matched=["blue"]),
+    ]
+    client = await open_gateway(**asks)
+    body = (await client.post("/answer", json={"question": "What is on the blue one?"})).json()
+    assert body["used"] == [THIRD_ID]
 
 
 async def test_the_cut_can_be_asked_for_and_set(
