@@ -184,6 +184,22 @@ async def test_a_server_that_fails_again_and_again_is_left_alone(
     assert len(server.chats) == asked
 
 
+async def test_a_check_does_not_wait_for_a_server_that_says_nothing(
+    server: ModelServer, open_model: OpenModel
+) -> None:
+    server.behaviour = "never"
+    state = await open_model(server).check(within_s=0.1)
+    assert not state.reachable
+    assert "does not answer" in state.detail
+
+
+async def test_an_address_that_is_none_is_named(ollama: ModelServer, open_model: OpenModel) -> None:
+    model = open_model(ollama, ollama_host="http://127.0.0.1:port")
+    with pytest.raises(VisionModelUnavailable, match="OLLAMA_HOST"):
+        await ask(model)
+    assert "OLLAMA_HOST" in (await model.check()).detail
+
+
 def test_after_a_pause_one_call_tries_and_the_others_wait_for_it() -> None:
     now = [0.0]
     breaker = Breaker("m", "s", clock=lambda: now[0])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
-from viewfinder.errors import VisionModelFailed
+from viewfinder.errors import ViewfinderError, VisionModelFailed
 from viewfinder.vision import prompts
 from viewfinder.vision.chat import Chat, Message, ModelState, Sampling, Shape
 from viewfinder.vision.patience import Patience
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 MOST_EXPLAINED = 5
 """Pictures that an explanation looks at."""
+CHECK_S = 5.0
+"""However long answers may take."""
 
 _ANSWER = Sampling(temperature=0.2, max_tokens=1024)
 _EXPLAIN = Sampling(temperature=0.3, max_tokens=300)
@@ -77,9 +80,17 @@ class VisionModel:
         messages = prompts.describe(picture, DESCRIPTION)
         return await self._shaped(messages, _DESCRIBE, DESCRIPTION, read_description)
 
-    async def check(self) -> ModelState:
+    async def check(self, within_s: float = CHECK_S) -> ModelState:
         """Whether its server answers, has it, and it can look at pictures. Raises nothing."""
-        return await self._chat.state()
+        try:
+            await self._chat.open()
+            async with asyncio.timeout(within_s):
+                return await self._chat.state()
+        except TimeoutError:
+            detail = f"{self.server} does not answer within {within_s:g} s"
+            return ModelState(reachable=False, detail=detail)
+        except ViewfinderError as error:
+            return ModelState(reachable=False, detail=error.message)
 
     async def open(self) -> None:
         """Prepare, so that the first call is as quick as the others."""

@@ -11,6 +11,7 @@ from viewfinder.vision.plain import one_line, printable
 
 _LONGEST_FACT = 200
 _LONGEST_TEXT = 2000
+_LONGEST_HISTORY = 12_000
 _MOST_FACTS = 24
 _MOST_ITEMS = 20
 _TEXT_FACTS = frozenset({"text"})
@@ -48,8 +49,11 @@ _DESCRIBE = (
 def answer(
     question: str, pictures: Sequence[ShownPicture], history: Sequence[Turn]
 ) -> list[Message]:
-    """For a question about pictures, after what was said before."""
-    before = [Message("user" if turn.is_question else "assistant", turn.text) for turn in history]
+    """For a question about pictures, after what was said before; the newest of it."""
+    before = [
+        Message("user" if turn.is_question else "assistant", printable(turn.text))
+        for turn in _newest(history)
+    ]
     text = f"{_about(pictures)}\n\nQuestion: {question}"
     return [Message("system", _ANSWER), *before, Message("user", text, _images(pictures))]
 
@@ -80,6 +84,16 @@ def again(messages: Sequence[Message], answered: str, problem: str, shape: Shape
     """After an answer that was not in shape."""
     text = f"That was not the JSON asked for: {problem}. {_as_json(shape)}"
     return [*messages, Message("assistant", answered[:_LONGEST_TEXT]), Message("user", text)]
+
+
+def _newest(history: Sequence[Turn]) -> Sequence[Turn]:
+    """As many as leave the model room for the pictures."""
+    left = _LONGEST_HISTORY
+    for start in range(len(history) - 1, -1, -1):
+        left -= len(history[start].text)
+        if left < 0:
+            return history[start + 1 :]
+    return history
 
 
 def _as_json(shape: Shape) -> str:
