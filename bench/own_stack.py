@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,9 +15,11 @@ from bench.simulate import encoder_name
 
 
 @contextmanager
-def own_stack(data_dir: Path | None = None) -> Iterator[str]:
+def own_stack(
+    data_dir: Path | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """The address of its gateway while it runs: on `data_dir`, or on an empty folder that is
-    removed afterwards.
+    removed afterwards. `settings` are put into its environment.
 
     Raises:
         RuntimeError: it does not start; the text says why.
@@ -25,6 +27,7 @@ def own_stack(data_dir: Path | None = None) -> Iterator[str]:
     with _folder(data_dir) as folder:
         port = _free_port()
         environment = {**os.environ, "VIEWFINDER_DATA_DIR": str(folder), "API_PORT": str(port)}
+        environment |= settings or {}
         name = encoder_name(Path(folder))
         if name:  # else the default one would be loaded beside it
             environment |= {"VIEWFINDER_ENCODER": name, "CLIP_VECTOR_DIM": "0"}

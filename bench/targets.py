@@ -22,10 +22,12 @@ def parse_targets(text: str) -> dict[str, float]:
     return targets
 
 
-def missed(targets: Mapping[str, float], figures: Mapping[str, float | int | str]) -> list[str]:
+def missed(
+    targets: Mapping[str, float], figures: Mapping[str, float | int | str], of: str = "search"
+) -> list[str]:
     """A line for each that was not reached; `figures` as SearchRun tells them."""
     return [
         f"{name} is {found} ms, the target {target:g} ms"
         for name, target in targets.items()
-        if float(found := figures[f"search_{name}_ms"]) > target
+        if float(found := figures[f"{of}_{name}_ms"]) > target
     ]

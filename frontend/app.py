@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from frontend import markup
+from frontend.ask import ask
 from frontend.detail import detail
 from frontend.filters import filter_controls
 from frontend.gallery import found_pictures, newest_page, newest_pictures
@@ -74,6 +75,7 @@ def main() -> None:
     with tools:
         wanted = filter_controls(used=looking_at.kind != "newest")
         _search_by_picture_control()
+        ask(looking_at, wanted)
         if not empty:
             drop_zone("slim")
     uploads(live=looking_at.kind == "newest")

@@ -54,6 +54,31 @@ SEARCH = {
         }
     },
     "by name, tags and other words too": {"value": {"query": "IMG_1234", "mode": "hybrid"}},
+    "looked at by a vision model": {
+        "value": {"query": "a dog that jumps", "rerank": True, "include_explanation": True}
+    },
+}
+
+ANSWER = {
+    "about what fits best": {"value": {"question": "What is written on the red sign?"}},
+    "about several, streamed": {
+        "value": {
+            "question": "Which of these dogs is the oldest?",
+            "query": "a dog",
+            "top_k": 3,
+            "stream": True,
+        }
+    },
+    "a question that follows": {
+        "value": {
+            "question": "And what colour is its collar?",
+            "image_ids": [IMAGE_ID],
+            "messages": [
+                {"role": "user", "content": "Which dog is this?"},
+                {"role": "assistant", "content": "A beagle [1]."},
+            ],
+        }
+    },
 }
 
 UPDATE = {"new tags": {"value": {"tags": ["holiday"], "metadata": {"customer": "ACME"}}}}
@@ -174,11 +199,13 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         403: "A web page of somebody else",
         404: "No such thing",
         408: "The request did not arrive",
-        409: "Not searchable yet, vectors of another encoder, or a page without its document",
+        409: "Not searchable yet, vectors of another encoder, a page without its document, or no"
+        " vision model is set up",
         413: "Too large",
         415: "Not a picture we can read",
         416: "The range is not within the content",
         422: "A value is not allowed",
+        502: "The vision model failed",
         429: "Busy; try again after `Retry-After` seconds",
         503: "A part is away; try again",
         504: "It took too long",

@@ -77,6 +77,19 @@ class Metrics:
         self.searches_waiting = Gauge(
             "viewfinder_searches_waiting", "Searches that wait to be let in", registry=self.registry
         )
+        self.vision = Counter(
+            "viewfinder_vision_model_calls",
+            "What the vision model was asked for (answer, rerank, explain), by what became of it:"
+            " answered, or the code of the error",
+            ("what", "outcome"),
+            registry=self.registry,
+        )
+        self.first_token = Histogram(
+            "viewfinder_answer_first_token_seconds",
+            "From a question to the first piece of its answer",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
         self.files = Counter(
             "viewfinder_uploaded_files",
             "Files of uploads by what became of them",

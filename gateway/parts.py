@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request
 from redis import Redis
 
@@ -21,9 +22,14 @@ from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.single_flight import SingleFlight
 from gateway.urls import Urls
+from viewfinder.errors import ViewfinderError, VisionModelDisabled
 from viewfinder.pixels import PixelLimits, PixelPool
 from viewfinder.queue import connect
 from viewfinder.redis_run import RedisRuns
+from viewfinder.vision.model import VisionModel
+from viewfinder.vision.opening import open_vision_model
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,21 @@ class Parts:
     queue: Redis
     answering: Answering
     latencies: SearchLatencies
+    vision: VisionModel | None = None
+
+    def vision_model(self, what: str) -> VisionModel:
+        """The one that the settings name, for `what`.
+
+        Raises:
+            VisionModelDisabled: there is none.
+        """
+        if self.vision is None:
+            raise VisionModelDisabled(what=what)
+        return self.vision
+
+    def no_vision_model(self) -> str:
+        """What to set up when there is none."""
+        return VisionModelDisabled(what="Asking").message
 
 
 @asynccontextmanager
@@ -49,6 +70,7 @@ async def open_parts(
     queue = connect(settings)
     latencies = SearchLatencies()
     answering = _answering(settings, urls, metrics, latencies)
+    vision = open_vision_model(settings)
     limits = PixelLimits(max_pixels=settings.max_pixels)
     try:
         with PixelPool(settings.gateway_pixel_processes, limits) as pool:
@@ -58,16 +80,38 @@ async def open_parts(
             # In the background: the first search by picture should not wait for a child to start,
             # and the gateway should not wait for it either.
             warming = asyncio.create_task(asyncio.to_thread(pool.warm_up))
+            opening = asyncio.create_task(_open(vision))
             try:
                 yield Parts(
-                    settings, services, urls, metrics, pictures, queue, answering, latencies
+                    settings,
+                    services,
+                    urls,
+                    metrics,
+                    pictures,
+                    queue,
+                    answering,
+                    latencies,
+                    vision,
                 )
             finally:
                 await warming
+                await opening
     finally:
+        if vision is not None:
+            await vision.close()
         await answering.cache.close()
         queue.close()
         await services.close()
+
+
+async def _open(vision: VisionModel | None) -> None:
+    """Importing a model's client takes a second; whoever asks first should not wait for it."""
+    if vision is None:
+        return
+    try:
+        await vision.open()
+    except ViewfinderError as error:
+        log.warning("the vision model cannot be asked", reason=error.message)
 
 
 def _answering(

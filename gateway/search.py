@@ -10,7 +10,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from gateway import examples
+from gateway import examples, reranking
+from gateway.answers import answer
 from gateway.base64_picture import from_base64
 from gateway.forms import Field, FileBytes, FileStart, read_form
 from gateway.images import known_image
@@ -48,11 +49,41 @@ async def search(
     request = search_request(asked)
     request.text = searchable(asked.query)
     request.mode = asked.mode
+    if asked.rerank or asked.include_explanation:
+        return await _looked_at(parts, asked, request, start)
 
     async def find() -> api.SearchResponse:
         return _answer(parts, await _search(parts, request), asked.query)
 
     return await parts.answering.answer(start, request, find)
+
+
+async def _looked_at(
+    parts: Parts, asked: api.SearchRequest, request: search_pb2.SearchRequest, start: float
+) -> Response:
+    """A search whose results a vision model looks at. Nothing of it is kept, or counted among the
+    latencies of searches."""
+    vision = parts.vision_model("rerank" if asked.rerank else "include_explanation")
+    if asked.rerank and asked.cursor is None:
+        request.top_k = max(asked.top_k, api.MAX_RERANKED)
+    found = _answer(parts, await _search(parts, request), asked.query)
+    if asked.rerank:
+        await reranking.rerank(parts, vision, asked, found)
+        if len(found.results) > asked.top_k:
+            found.results = found.results[: asked.top_k]
+            found.next_cursor = None  # it would leave out those that were cut off
+        found.total = len(found.results)
+    if asked.include_explanation:
+        await reranking.explain(parts, vision, asked, found)
+    found.latency_ms = round((time.perf_counter() - start) * 1000, 3)
+    return answer(found)
+
+
+async def find_by_text(
+    parts: Parts, request: search_pb2.SearchRequest
+) -> search_pb2.SearchResponse:
+    """What search_service finds. Raises what it raises."""
+    return await _search(parts, request)
 
 
 @router.post(

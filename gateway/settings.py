@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
-from viewfinder.settings import SharedSettings
+from viewfinder.vision.settings import VisionSettings
 
 
-class GatewaySettings(SharedSettings):
+class GatewaySettings(VisionSettings):
     """Where the gateway listens, whom it lets in, and how much it takes."""
 
     api_host: str = Field(
@@ -150,6 +150,14 @@ class GatewaySettings(SharedSettings):
         le=60_000,
         alias="VIEWFINDER_SEARCH_GOAL_MS",
         description="Fewer searches run at once while most take longer than this, milliseconds",
+    )
+    answer_min_relevance: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        alias="VIEWFINDER_ANSWER_MIN_RELEVANCE",
+        description="The vision model is not shown what fits a question less probably than this;"
+        " when nothing is left, that is the answer. Pictures whose words were found are shown",
     )
 
     @field_validator("cors_origins", "allowed_hosts", mode="before")

@@ -88,11 +88,13 @@ from viewfinder.api_query import GroupBy as GroupBy
 from viewfinder.api_query import HitMetadata as HitMetadata
 from viewfinder.api_query import Location as Location
 from viewfinder.api_query import QueryText as QueryText
+from viewfinder.api_query import Reranking as Reranking
 from viewfinder.api_query import Sort as Sort
 from viewfinder.api_query import Weight as Weight
 
 MAX_TOP_K = 100
 MAX_PASSWORD_CHARS = 200
+MAX_RERANKED = 10
 
 HeatmapShow = Literal["auto", "map", "words"]
 SearchMode = Literal["auto", "visual", "hybrid"]
@@ -260,6 +262,17 @@ class SearchRequest(SearchOptions):
         " other words known of them as well. `auto`: those count a little, and up to ten pictures"
         " that have all words of the query come first",
     )
+    rerank: bool = Field(
+        False,
+        description=f"Have the vision model look at the best {MAX_RERANKED} and put those that fit"
+        " best first; takes seconds, and falls back to the order found",
+    )
+    rerank_keep: int = Field(
+        4, ge=1, le=MAX_RERANKED, description="So many are put first by the vision model"
+    )
+    include_explanation: bool = Field(
+        False, description="Have the vision model say in a few sentences why these were found"
+    )
 
 
 class ImageSearchOptions(SearchOptions):
@@ -301,6 +314,9 @@ class SearchHit(Answer):
     pages: list[DocumentPage] = Field(
         default_factory=list, description="With `group_by`: other pages of the document, best first"
     )
+    reason: str | None = Field(
+        None, description="With `rerank`: why the vision model put it where it stands"
+    )
 
 
 class SearchResponse(Answer):
@@ -313,7 +329,9 @@ class SearchResponse(Answer):
     facets: list[Facet] = Field(default_factory=list)
     latency_ms: float
     cached: bool = False
-    explanation: str | None = None
+    explanation: str | None = Field(None, description="Plain text, names results as [1], [2]")
+    explanation_error: str | None = Field(None, description="Why there is none")
+    rerank: Reranking | None = Field(None, description="With `rerank`: what became of it")
 
 
 Problem.model_rebuild()

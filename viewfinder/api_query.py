@@ -159,3 +159,13 @@ class HitMetadata(Answer):
     metadata: dict[str, Any] = Field(
         default_factory=dict, description="The user's own keys; filter on `metadata.<name>`"
     )
+
+
+class Reranking(Answer):
+    """What became of `rerank`."""
+
+    applied: bool = Field(description="false: the results stand as they were found")
+    why: str | None = Field(None, description="Why it was not applied")
+    model: str
+    looked_at: int = Field(0, description="So many of the results")
+    took_ms: float = 0.0

@@ -35,7 +35,15 @@ from viewfinder.client_answers import (
     server_sent_events,
 )
 from viewfinder.client_operations import Operations
-from viewfinder.client_search import SearchOptions, as_form, as_json, as_parameters
+from viewfinder.client_questions import ANSWER_TIMEOUT_S, Questions
+from viewfinder.client_search import (
+    SearchOptions,
+    TextSearchOptions,
+    as_form,
+    as_json,
+    as_parameters,
+    asks_a_model,
+)
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
 
 UPLOAD_TIMEOUT_S = 120.0
@@ -65,7 +73,7 @@ class FileToUpload:
         return self.source.name if isinstance(self.source, Path) else "picture"
 
 
-class Client(Operations):
+class Client(Operations, Questions):
     """A connection to one gateway.
 
     `timeout_s` bounds each wait for an answer; uploads and job events have their own.
@@ -270,20 +278,17 @@ class Client(Operations):
 
     # --- search ---
 
-    def search(
-        self, query: str, *, mode: api.SearchMode = "auto", **options: Unpack[SearchOptions]
-    ) -> api.SearchResponse:
-        """The pictures that `query` describes, best first; see SearchOptions.
-
-        `mode`: "visual" by what pictures show, "hybrid" by names, tags and other words as well.
+    def search(self, query: str, **options: Unpack[TextSearchOptions]) -> api.SearchResponse:
+        """The pictures that `query` describes, best first; see TextSearchOptions.
 
         Raises:
             UnknownFilterKey: a filter on something that is not indexed.
             NotCalibrated: a `min_relevance`, and the encoder has no calibration.
             ImageNotFound, ImageNotIndexed: an example that is not there.
         """
-        request = {"query": query, "mode": mode, **as_json(options)}
-        return self._call("POST", "/search", api.SearchResponse, json=request)
+        timeout = ANSWER_TIMEOUT_S if asks_a_model(options) else httpx.USE_CLIENT_DEFAULT
+        request = {"query": query, "mode": "auto", **as_json(options)}
+        return self._call("POST", "/search", api.SearchResponse, json=request, timeout=timeout)
 
     def search_by_image(
         self,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from viewfinder.api_models import GroupBy, Sort
+from viewfinder.api_models import GroupBy, SearchMode, Sort
 
 
 class SearchOptions(TypedDict, total=False):
@@ -30,6 +30,25 @@ class SearchOptions(TypedDict, total=False):
     sort: Sort
     cursor: str | None
     exact: bool
+
+
+class TextSearchOptions(SearchOptions, total=False):
+    """What a search by words can be told besides.
+
+    `mode`: "visual" by what pictures show, "hybrid" by names, tags and other words as well. With a
+    vision model, `rerank` has it put the best `rerank_keep` first and `include_explanation` has it
+    say why they were found; both take seconds.
+    """
+
+    mode: SearchMode
+    rerank: bool
+    rerank_keep: int
+    include_explanation: bool
+
+
+def asks_a_model(options: TextSearchOptions) -> bool:
+    """Whether a vision model looks at the results."""
+    return bool(options.get("rerank") or options.get("include_explanation"))
 
 
 def as_json(options: SearchOptions) -> dict[str, Any]:

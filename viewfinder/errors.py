@@ -8,35 +8,14 @@ Python itself writes to a raised exception (contextlib sets its traceback).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
-
-@dataclass(eq=False)
-class ViewfinderError(Exception):
-    """Base of all errors that may reach a user."""
-
-    code: ClassVar[str] = "internal"
-    http_status: ClassVar[int] = 500
-    grpc_status: ClassVar[str] = "INTERNAL"
-    title: ClassVar[str] = "Something went wrong on our side"
-    template: ClassVar[str] = "Internal error"
-
-    @property
-    def message(self) -> str:
-        """One or two sentences for people."""
-        return self.template.format(**self.field_values())
-
-    def field_values(self) -> dict[str, object]:
-        """The fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def fields_json(self) -> str:
-        """The fields as a JSON object, for the wire."""
-        return json.dumps(self.field_values())
-
-    def __str__(self) -> str:
-        return self.message
+from viewfinder.error_base import ViewfinderError as ViewfinderError
+from viewfinder.vision.errors import VisionModelDisabled as VisionModelDisabled
+from viewfinder.vision.errors import VisionModelFailed as VisionModelFailed
+from viewfinder.vision.errors import VisionModelMissing as VisionModelMissing
+from viewfinder.vision.errors import VisionModelUnavailable as VisionModelUnavailable
 
 
 @dataclass(eq=False)

@@ -54,6 +54,11 @@ class FakeGateway:
     fails: dict[str, str] = field(default_factory=dict)
     tags: list[dict[str, Any]] = field(default_factory=list)
     problem: dict[str, Any] | None = None
+    vision: dict[str, Any] = field(
+        default_factory=lambda: {"enabled": True, "ready": True, "model": "m", "server": "s"}
+    )
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    answer_events: str = ""
     url: str = ""
     relevance: float | None = None
 
@@ -62,6 +67,8 @@ class FakeGateway:
         path, query = address.path, parse_qs(address.query)
         if self.problem is not None:
             return int(self.problem["status"]), self.problem
+        if path == "/answer":
+            return self._answer_question(method, body)
         if (method, path) == ("POST", "/search"):
             asked = json.loads(body)
             self.searches.append(asked)
@@ -83,6 +90,12 @@ class FakeGateway:
         if method == "PATCH":
             self.updates.append(json.loads(body))
         return 200, found
+
+    def _answer_question(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        if method == "GET":
+            return 200, self.vision
+        self.questions.append(json.loads(body))
+        return 200, {"events": self.answer_events}
 
     def _take(self, body: bytes) -> tuple[int, dict[str, Any]]:
         self.uploads.append(body)
@@ -153,6 +166,8 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
             length = int(self.headers.get("Content-Length") or 0)
             status, answer = fake.answer(self.command, self.path, self.rfile.read(length))
             content, media_type = json.dumps(answer).encode(), "application/json"
+            if "events" in answer:
+                content, media_type = answer["events"].encode(), "text/event-stream"
             if self.path.endswith("/events"):
                 content, media_type = b"event: job\ndata: " + content + b"\n\n", "text/event-stream"
             self.send_response(status)
@@ -173,6 +188,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
     fake.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("VIEWFINDER_API_URL", fake.url)
     st.cache_resource.clear()
+    st.cache_data.clear()
     yield fake
     server.shutdown()
     server.server_close()

@@ -297,7 +297,7 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
 
 
 class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
-    """Answers every search with `hits`."""
+    """Answers every search with the first of `hits`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -314,7 +314,7 @@ class FakeSearch(Fake, search_pb2_grpc.SearchServiceServicer):
     ) -> search_pb2.SearchResponse:
         await self.seen(request, context)
         return search_pb2.SearchResponse(
-            hits=self.hits,
+            hits=self.hits[: request.top_k],
             epoch=7,
             embed_ms=3.0,
             index_ms=2.0,
@@ -372,6 +372,8 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
         super().__init__()
         self.content = bytes(range(250)) * 20
         self.rendition = b"small picture"
+        self.renditions: dict[str, bytes] = {}  # of these ids, in its place
+        self.missing: set[str] = set()
         self.breaks_after: int | None = None  # chunks
         self.open_streams = 0
         self.sent_bytes = 0
@@ -380,8 +382,11 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.GetContentRequest, context: Context
     ) -> AsyncIterator[image_pb2.GetContentResponse]:
         await self.seen(request, context)
+        if request.image_id in self.missing:
+            raise ImageNotFound(image_id=request.image_id)
         is_original = request.WhichOneof("what") == "original"
-        whole = self.content if is_original else self.rendition
+        rendition = self.renditions.get(request.image_id, self.rendition)
+        whole = self.content if is_original else rendition
         offset = request.original.offset
         if offset >= len(whole):
             raise RangeNotSatisfiable(offset=offset, size_bytes=len(whole))

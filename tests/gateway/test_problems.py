@@ -13,7 +13,11 @@ import pytest
 import structlog
 
 from gateway import records
+from tests.gateway.conftest import OpenGateway
 from tests.gateway.fake_services import IMAGE_ID, JOB_ID, FakeServices
+from tests.vision import looking
+from tests.vision.model_server import MODEL
+from tests.vision.ollama_server import ollama_server
 from viewfinder import errors
 from viewfinder.errors import InternalError, ViewfinderError
 
@@ -126,14 +130,19 @@ def json_examples(document: dict[str, Any]) -> Iterator[tuple[str, str, str, Any
                 yield method, path, "application/json", example["value"]
 
 
-async def test_the_examples_of_the_documentation_work(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
-    sent = list(json_examples(document))
-    assert len(sent) >= 6
-    for method, path, _, value in sent:
-        address = path.format(image_id=IMAGE_ID, job_id=JOB_ID)
-        answer = await client.request(method, address, json=value)
-        assert answer.is_success, (method, path, answer.text)
+async def test_the_examples_of_the_documentation_work(
+    open_gateway: OpenGateway, services: FakeServices
+) -> None:
+    services.image.rendition = looking.jpeg(looking.picture("red"))
+    with ollama_server() as model:
+        client = await open_gateway(llm_enabled=True, llm_model=MODEL, ollama_host=model.url)
+        document = (await client.get("/openapi.json")).json()
+        sent = list(json_examples(document))
+        assert len(sent) >= 6
+        for method, path, _, value in sent:
+            address = path.format(image_id=IMAGE_ID, job_id=JOB_ID)
+            answer = await client.request(method, address, json=value)
+            assert answer.is_success, (method, path, answer.text)
 
 
 async def test_every_call_that_is_documented_says_what_it_answers(

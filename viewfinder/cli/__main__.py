@@ -14,6 +14,7 @@ from viewfinder.cli import (
     evaluation,
     pictures,
     plugins,
+    questions,
     reindex,
     simulation,
     supervision,
@@ -57,6 +58,7 @@ def make_app() -> typer.Typer:
     root.__doc__ = HELP
     supervision.register(app)
     pictures.register(app)
+    questions.register(app)
     reindex.register(app)
     backup.register(app)
     demo.register(app)

@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     )
     bench.command("ingest")(ingest)
     bench.command("search")(search)
+    bench.command("answer")(answer)
     bench.command("recall")(recall)
     bench.command("engines")(engines)
     bench.command("encode")(encode)
@@ -130,6 +131,47 @@ def search(
         aims = {name: ms for name, ms in targets.items() if name.startswith("p")}
         write_plot(plot, title, run.latencies_s, aims)
     problems = missed(targets, figures)
+    if problems:
+        raise fail("\n".join(problems))
+
+
+def answer(
+    pictures: Annotated[int, typer.Option(min=1, help="Fill the stack up to so many.")] = 300,
+    questions: Annotated[int, typer.Option("--questions", "-n", min=1)] = 100,
+    top_k: Annotated[int, typer.Option(min=1, max=5, help="Pictures the model is shown.")] = 1,
+    warm_up: Annotated[int, typer.Option(min=0, help="Questions before, not counted.")] = 10,
+    data_dir: DataDir = None,
+    target: Annotated[
+        str,
+        typer.Option(help="Exit with 1 when it takes longer beyond a search: p50=50 (ms)."),
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds ask other texts.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure the time to the first word of an answer, beyond the model's own and beyond a search.
+
+    The model is a stand-in that answers at once. viewfinder bench answer -n 100 --json answer.json
+    """
+    from bench.answer import measure_answers, model_server
+    from bench.figures import report
+    from bench.own_stack import own_stack
+    from bench.search import fill
+    from bench.targets import missed, parse_targets
+
+    check_folders(json_file)
+    try:
+        targets = parse_targets(target)
+    except ValueError as error:
+        raise fail(str(error), WRONG_ARGUMENT) from None
+    try:
+        with model_server() as settings, own_stack(data_dir, settings) as url:
+            if data_dir is None:
+                fill(url, pictures)
+            figures = measure_answers(url, questions, top_k, warm_up, seed)
+    except RuntimeError as error:
+        raise fail(str(error)) from None
+    report("Answer", figures, json_file)
+    problems = missed(targets, figures, of="known_pictures_beyond_search")
     if problems:
         raise fail("\n".join(problems))
 

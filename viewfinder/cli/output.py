@@ -49,16 +49,31 @@ def show_hits(console: Console, client: Client, answer: SearchResponse) -> None:
         table.add_row(
             percent(hit.relevance),
             f"{hit.score:.3f}",
-            _plain(name),
+            plain(name),
             size,
             hit.id,
             client.absolute(hit.url),
         )
     console.print(table)
+    _show_what_the_model_said(console, answer)
     for facet in answer.facets:
-        counts = ", ".join(f"{_plain(str(one.value))} ({one.count:,})" for one in facet.values)
+        counts = ", ".join(f"{plain(str(one.value))} ({one.count:,})" for one in facet.values)
         among = "" if facet.among is None else f" (of the {facet.among:,} best)"
-        console.print(f"{_plain(facet.key)}{among}: {counts or 'nothing'}", soft_wrap=True)
+        console.print(f"{plain(facet.key)}{among}: {counts or 'nothing'}", soft_wrap=True)
+
+
+def _show_what_the_model_said(console: Console, answer: SearchResponse) -> None:
+    if answer.rerank is not None and not answer.rerank.applied:
+        console.print(f"Not reranked: {plain(answer.rerank.why or '')}", soft_wrap=True)
+    for number, hit in enumerate(answer.results, 1):
+        if hit.reason:
+            reason = f"{number}. {plain(hit.metadata.file_name)}: {plain(hit.reason)}"
+            console.print(reason, soft_wrap=True)
+    if answer.explanation is not None:
+        for line in answer.explanation.splitlines():
+            console.print(plain(line), soft_wrap=True)
+    if answer.explanation_error is not None:
+        console.print(f"No explanation: {plain(answer.explanation_error)}", soft_wrap=True)
 
 
 def percent(relevance: float | None) -> str:
@@ -104,7 +119,7 @@ def show_record(console: Console, client: Client, image: ImageRecord) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in rows.items():
         if value:
-            table.add_row(key, _plain(value))
+            table.add_row(key, plain(value))
     console.print(table)
 
 
@@ -123,7 +138,7 @@ def show_list(console: Console, images: Iterable[ImageRecord]) -> None:
                 state += f", {image.pages_done} pages done"
         elif image.kind == "page":
             what = f"Page {image.page}"
-        table.add_row(image.id, what.lower(), state, size, _plain(image.file_name))
+        table.add_row(image.id, what.lower(), state, size, plain(image.file_name))
     console.print(table)
 
 
@@ -134,7 +149,7 @@ def show_text(console: Console, image: ImageRecord, text: PictureText) -> None:
     if text.source is None:
         console.print("(not read yet)", markup=False)
     for line in text.text.splitlines():
-        console.print(_plain(line), soft_wrap=True)
+        console.print(plain(line), soft_wrap=True)
 
 
 def show_report(console: Console, report: Report) -> None:
@@ -150,7 +165,7 @@ def show_report(console: Console, report: Report) -> None:
         console.print(f"  and {len(problems) - _SHOWN_PROBLEMS} more, all in the manifest")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text from outside: no markup, no control characters that move the cursor."""
     shown = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text

@@ -83,6 +83,12 @@ Collapse = Annotated[
     float, typer.Option(min=0, max=1, help="Show what is so alike (cosine, from 0.5) once; 0: off.")
 ]
 SortBy = Annotated[Order, typer.Option("--sort", help="By time: among the 1000 best.")]
+Rerank = Annotated[
+    bool, typer.Option("--rerank", help="Have a vision model put the best first; takes seconds.")
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Have a vision model say why these were found.")
+]
 Pages = Annotated[int, typer.Option(min=1, max=100, help="So many pages, one after the other.")]
 
 INDEX_HELP = """Bring pictures and PDFs in: files, or folders full of them.
@@ -202,10 +208,14 @@ def search(
     sort: SortBy = Order.relevance,
     pages: Pages = 1,
     mode: Mode = "auto",
+    rerank: Rerank = False,
+    explain: Explain = False,
     as_json: AsJson = False,
     api: Api = None,
 ) -> None:
     """See SEARCH_HELP."""
+    if (rerank or explain) and image is not None:
+        raise fail("--rerank and --explain are for descriptions, not for --image", WRONG_ARGUMENT)
     if query is None and image is None:
         raise fail("Give a description, a picture with --image, or both", WRONG_ARGUMENT)
     options: SearchOptions = {
@@ -228,7 +238,13 @@ def search(
             if image is not None:
                 answer = client.search_by_image(image, query=query, **options)
             else:
-                answer = client.search(query or "", mode=mode, **options)
+                answer = client.search(
+                    query or "",
+                    mode=mode,
+                    rerank=rerank,
+                    include_explanation=explain,
+                    **options,
+                )
             if as_json:
                 print(answer.model_dump_json(indent=2))
             else:
