@@ -22,7 +22,7 @@ from viewfinder.errors import InternalError, RangeNotSatisfiable
 from viewfinder.telemetry import current_request_id
 from viewfinder.v1 import catalog_pb2, image_pb2
 
-DEFAULT_FORMAT = "webp"
+DEFAULT_FORMAT: api.RenditionFormat = "webp"
 WIDEST = 4096
 _YEAR_S = 31_536_000
 _HEATMAP_S = 300

@@ -204,7 +204,7 @@ def _export_text(tower: nn.Module, how: TextInput, path: Path) -> None:
 def _export_images(tower: nn.Module, size: int, path: Path, *, with_tokens: bool) -> None:
     batch = torch.export.Dim("batch", min=1, max=512)
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    outputs = ("vectors",)
+    outputs: tuple[str, ...] = ("vectors",)
     if with_tokens:  # they are there anyway: that they can be asked for costs nothing
         tower, outputs = TokensTower(tower, towers.visual_of(tower)), ("vectors", TOKENS)
     _export(tower, pixels, "pixels", {0: batch}, path, outputs)
