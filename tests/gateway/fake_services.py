@@ -193,7 +193,6 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         self.reindex = catalog_pb2.Reindex(state="idle")
         self.news: asyncio.Queue[catalog_pb2.Job | ViewfinderError | None] = asyncio.Queue()
         self.watchers = 0
-        self.texts: dict[str, common_pb2.ReadText] = {}
         self.page = catalog_pb2.ListImagesResponse()
         self.stats = catalog_pb2.CatalogStats(
             by_state={"indexed": 3, "failed": 1},
@@ -239,12 +238,6 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         if found.document_id:
             raise PageOfDocument(image_id=found.id, page=found.page, document_id=found.document_id)
         return catalog_pb2.DeleteImageResponse()
-
-    async def GetText(
-        self, request: catalog_pb2.GetTextRequest, context: Context
-    ) -> catalog_pb2.GetTextResponse:
-        await self.seen(request, context)
-        return catalog_pb2.GetTextResponse(text=self.texts.get(request.id))
 
     async def GetJob(self, request: catalog_pb2.GetJobRequest, context: Context) -> catalog_pb2.Job:
         await self.seen(request, context)
