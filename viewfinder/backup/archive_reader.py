@@ -53,7 +53,10 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Points of a collection as plain data, and their vectors, float32 [n, dim]."""
+    """Points of a collection as plain data, and their vectors, float32 [n, dim].
+
+    Of a multivector encoder a point has its `rows` of them, one below the other.
+    """
 
     points: list[dict[str, Any]]
     vectors: NDArray[np.float32]
@@ -258,8 +261,10 @@ class ArchiveReader:
             raise self._damaged(f"{collection_name(number)} is not what its manifest says")
         dim, points = int(collection.spec["dim"]), 0
         for part in range(collection.parts):
-            count = len(self._points(number, part))
-            if not 1 <= count <= MAX_POINTS or self._vectors(number, part).shape != (count, dim):
+            found = self._points(number, part)
+            count = len(found)
+            rows = sum(int(point.get("rows", 1)) for point in found)
+            if not 1 <= count <= MAX_POINTS or self._vectors(number, part).shape != (rows, dim):
                 raise self._damaged(f"{vectors_name(number, part)} does not belong to its points")
             points += count
         if points != collection.points:

@@ -65,6 +65,7 @@ class CollectionEntry:
     active: bool
     points: int = 0
     parts: int = 0
+    rows: int = 0  # of all its vectors; of a multivector encoder many a point
 
     @property
     def encoder(self) -> str:
@@ -88,7 +89,7 @@ class Manifest:
     @property
     def vectors_bytes(self) -> int:
         """Of all collections."""
-        return sum(one.points * int(one.spec["dim"]) * 4 for one in self.collections)
+        return sum(max(one.points, one.rows) * int(one.spec["dim"]) * 4 for one in self.collections)
 
 
 class BackupDamagedError(Exception):

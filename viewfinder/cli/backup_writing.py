@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from viewfinder import __version__
 from viewfinder.backup.archive_writer import ArchiveWriter, OriginalUnreadableError
@@ -36,6 +37,7 @@ from viewfinder.v1 import catalog_pb2, common_pb2, search_pb2
 
 _PART_BYTES = 6 << 20
 _PAYLOAD_BYTES = 700  # of a point with its id, for the guess of the space that is needed
+_PAGE_ROWS = 750  # vectors a page, as ColQwen2 makes them
 _QUICK_S = 10.0
 
 
@@ -138,15 +140,10 @@ class _Backup:
     async def take_collections(self, owners: Owners) -> None:
         request = search_pb2.DumpCollectionsRequest()
         points = _Points(self.archive)
-        is_left_out = False
         async for message in owners.search.DumpCollections(request, timeout=STREAM_S):
             if message.WhichOneof("part") == "collection":
                 points.flush()
                 head = message.collection
-                # Hundreds of vectors a page: they are made again after a restore.
-                is_left_out = head.spec.kind == "multivector"
-                if is_left_out:
-                    continue
                 entry = CollectionEntry(spec=spec_dict(head.spec), active=head.active)
                 self.archive.add_json(
                     collection_name(len(self.manifest.collections)),
@@ -155,9 +152,9 @@ class _Backup:
                 points = _Points(self.archive, len(self.manifest.collections), entry)
                 self.manifest.collections.append(entry)
                 self._progress.begin(f"Vectors of {head.spec.name}", head.vectors_count, False)
-            elif not is_left_out:
+            else:
                 points.add(message.points)
-                self._progress.advance(message.points.vectors.count)
+                self._progress.advance(len(message.points.points))
         points.flush()
 
     def take_originals(self, folder: Path, listed: IO[bytes]) -> None:
@@ -195,12 +192,11 @@ class _Points:
         self._size_bytes = 0
 
     def add(self, points: search_pb2.StoredPoints) -> None:
-        rows = np.frombuffer(points.vectors.data, dtype="<f4").reshape(-1, points.vectors.dim)
-        for point, row in zip(points.points, rows, strict=True):
-            line = _point_line(point)
+        for point, matrix in zip(points.points, _matrices_of(points), strict=True):
+            line = _point_line(point, len(matrix) if points.HasField("multi") else None)
             self._lines.append(line)
-            self._vectors.append(row)
-            self._size_bytes += len(line) + row.nbytes
+            self._vectors.append(matrix)
+            self._size_bytes += len(line) + matrix.nbytes
             if len(self._lines) >= MAX_POINTS or self._size_bytes >= _PART_BYTES:
                 self.flush()
 
@@ -209,11 +205,13 @@ class _Points:
             return
         part = self._entry.parts
         content = io.BytesIO()
-        np.save(content, np.stack(self._vectors), allow_pickle=False)
+        vectors = np.concatenate(self._vectors)
+        np.save(content, vectors, allow_pickle=False)
         self._archive.add(points_name(self._number, part), b"".join(self._lines))
         self._archive.add(vectors_name(self._number, part), content.getvalue())
         self._entry.parts += 1
         self._entry.points += len(self._lines)
+        self._entry.rows += len(vectors)
         self._lines, self._vectors, self._size_bytes = [], [], 0
 
 
@@ -221,8 +219,23 @@ async def _vectors_bytes(owners: Owners) -> int:
     request = search_pb2.GetCollectionRequest()
     active = await owners.search.GetCollection(request, timeout=_QUICK_S)
     return sum(
-        one.vectors_count * (one.spec.dim * 4 + _PAYLOAD_BYTES) for one in [active, *active.others]
+        one.vectors_count * (_rows_of(one.spec) * one.spec.dim * 4 + _PAYLOAD_BYTES)
+        for one in [active, *active.others]
     )
+
+
+def _rows_of(spec: common_pb2.EncoderSpec) -> int:
+    """Vectors a point, for the guess of the space that is needed."""
+    return _PAGE_ROWS if spec.kind == "multivector" else 1
+
+
+def _matrices_of(points: search_pb2.StoredPoints) -> list[NDArray[np.float32]]:
+    """float32 [rows, dim] for each point, one row but of a multivector encoder."""
+    of = points.multi if points.HasField("multi") else points.vectors
+    vectors = np.frombuffer(of.data, dtype="<f4").reshape(-1, of.dim)
+    if not points.HasField("multi"):
+        return list(vectors[:, np.newaxis])
+    return np.split(vectors, np.cumsum(points.multi.rows)[:-1])
 
 
 async def _entries(
@@ -235,12 +248,13 @@ async def _entries(
         yield part.originals
 
 
-def _point_line(point: search_pb2.StoredPoint) -> bytes:
+def _point_line(point: search_pb2.StoredPoint, rows: int | None) -> bytes:
     words = None
     if point.HasField("words"):
         words = {"indices": list(point.words.indices), "values": list(point.words.values)}
     # The payload is JSON already, and stays as it is.
-    head = json.dumps({"id": point.id, "words": words})[:-1]
+    of_many = {} if rows is None else {"rows": rows}
+    head = json.dumps({"id": point.id, "words": words, **of_many})[:-1]
     return f'{head}, "payload": {point.payload_json}}}\n'.encode()
 
 

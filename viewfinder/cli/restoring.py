@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from viewfinder.backup.archive_reader import ArchiveReader, Part
 from viewfinder.backup.layout import Manifest
 from viewfinder.blobs import OriginalStore
@@ -192,7 +194,7 @@ async def _restore_index(
                     )
                     if points.points:
                         await search.RestorePoints(request, timeout=_WRITE_S)
-                    progress.advance(points.vectors.count)
+                    progress.advance(len(points.points))
             if answers is not None:
                 await search.SwitchCollection(
                     search_pb2.SwitchCollectionRequest(spec=spec_message(answers)),
@@ -219,14 +221,17 @@ async def _parts(
 ) -> AsyncIterator[search_pb2.StoredPoints]:
     parts = archive.parts(number)
     while (part := await asyncio.to_thread(next, parts, None)) is not None:
-        yield _message(part, left_out)
+        yield stored_points(part, left_out)
 
 
-def _message(part: Part, left_out: frozenset[str]) -> search_pb2.StoredPoints:
+def stored_points(part: Part, left_out: frozenset[str]) -> search_pb2.StoredPoints:
+    """A part for the wire, without the points of these ids."""
     kept = [row for row, point in enumerate(part.points) if point["id"] not in left_out]
-    vectors = part.vectors[kept]
     points = [part.points[row] for row in kept]
-    return search_pb2.StoredPoints(
+    matrices = np.split(part.vectors, np.cumsum([p.get("rows", 1) for p in part.points])[:-1])
+    vectors = np.concatenate([matrices[row] for row in kept] or [part.vectors[:0]])
+    is_multi = "rows" in part.points[0]
+    message = search_pb2.StoredPoints(
         points=[
             search_pb2.StoredPoint(
                 id=point["id"],
@@ -239,10 +244,16 @@ def _message(part: Part, left_out: frozenset[str]) -> search_pb2.StoredPoints:
             )
             for point in points
         ],
-        vectors=common_pb2.Vectors(
-            data=vectors.tobytes(), count=len(vectors), dim=part.vectors.shape[1]
-        ),
     )
+    dim = part.vectors.shape[1]
+    if is_multi:
+        rows = [point["rows"] for point in points]
+        message.multi.CopyFrom(common_pb2.MultiVectors(data=vectors.tobytes(), rows=rows, dim=dim))
+    else:
+        message.vectors.CopyFrom(
+            common_pb2.Vectors(data=vectors.tobytes(), count=len(vectors), dim=dim)
+        )
+    return message
 
 
 def _wrong_with(path: Path, entry: dict[str, Any], hashed: bool) -> str:
