@@ -70,6 +70,7 @@ def load_document_encoder(settings: EmbeddingSettings) -> DocumentOnDemand | Non
         make,
         settings.encoder_idle_s,
         manifest.spec(precision, pooling),
-        manifest.max_batch,
+        # A CPU takes as long for two pages as for one and one, and each call must end in time.
+        1 if device == "cpu" else manifest.max_batch,
         device,
     )

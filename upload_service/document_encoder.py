@@ -21,6 +21,7 @@ from upload_service.vector_claims import Rest
 log = structlog.get_logger()
 
 MAX_CLAIM = 8  # a page takes a second or more without a GPU, and uploads wait for it
+LEASE_S = 300.0  # as long as a job may take: a call is not broken off in the middle of a page
 _ASK_AGAIN_S = 30.0
 
 
@@ -74,7 +75,13 @@ class DocumentEncoder:
             return None
         now = self._clock()
         pages = vector_claims.take(
-            session, row, (PAGE,), claim_id, min(limit, MAX_CLAIM), now + lease_s, now
+            session,
+            row,
+            (PAGE,),
+            claim_id,
+            min(limit, MAX_CLAIM),
+            now + max(lease_s, LEASE_S),
+            now,
         )
         if not pages:
             return None

@@ -24,6 +24,7 @@ from worker.peers import MULTIVECTOR, Encoder, key_of
 
 QUICK_S = 10.0
 EMBED_S = 60.0
+EMBED_PAGE_S = 240.0  # billions of weights on a CPU; within the time of a job (viewfinder/queue.py)
 READ_S = 75.0  # with the row's lease in mind
 UPSERT_S = 30.0
 _PART_BYTES = 8 << 20  # of matrices in one call; gRPC takes twice as much
@@ -92,7 +93,8 @@ class RpcEmbedder:
             request.sized.extend(_pixels([picture]) for picture in pictures)
         else:
             request.pixels.CopyFrom(_pixels(pictures))
-        answer = self._stub.EmbedImages(request, timeout=EMBED_S)
+        timeout_s = EMBED_PAGE_S if encoder.is_multivector else EMBED_S
+        answer = self._stub.EmbedImages(request, timeout=timeout_s)
         if answer.spec.revision != encoder.spec.revision:
             raise EncoderMismatch(
                 index_encoder=key_of(encoder.spec), offered_encoder=key_of(answer.spec)
