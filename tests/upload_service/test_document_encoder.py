@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.upload_service.conftest import House, jpeg
 from tests.upload_service.pdfs import pdf
+from upload_service.document_encoder import LEASE_S
 from upload_service.healing import Healing, StoredVectors
 from upload_service.reindexing import key_of
 from upload_service.tables import Image, ImageVector
@@ -155,7 +156,7 @@ async def test_a_page_that_kills_its_workers_is_found_and_left_out(house: House)
         found = claim(house, claim_id=f"worker-{number}")
         rows = [] if found.documents is None else found.documents.images
         if bad in {row.id for row in rows}:
-            house.clock.now += 61  # killed, with all it had
+            house.clock.now += LEASE_S + 1  # killed, with all it had
         else:
             done |= set(embedded(house, found, f"worker-{number}"))
     assert len(done) == 2
