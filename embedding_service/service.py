@@ -10,6 +10,7 @@ from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from viewfinder.errors import InvalidRequest
+from viewfinder.pixel_spec_wire import pixel_spec_message
 from viewfinder.rpc import remaining_s
 from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
@@ -87,10 +88,5 @@ def _spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:
         revision=spec.revision,
         kind=spec.kind,
         dim=spec.dim,
-        pixels=common_pb2.PixelSpec(
-            size=spec.pixels.size,
-            resize_mode=spec.pixels.resize_mode,
-            interpolation=spec.pixels.interpolation,
-            fill=spec.pixels.fill,
-        ),
+        pixels=pixel_spec_message(spec.pixels),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.services import QUICK_S
 from viewfinder.errors import Overloaded
 from viewfinder.pictures import PixelSpec
+from viewfinder.pixel_spec_wire import pixel_spec_of
 from viewfinder.pixels import PixelPool
 from viewfinder.v1 import common_pb2, embedding_pb2, search_pb2
 
@@ -56,7 +57,7 @@ class QueryPictures:
     def suits(self, answered: common_pb2.EncoderSpec) -> bool:
         """Whether the encoder that answered wants pictures as they were prepared last. If not, the
         next one is prepared anew: the index was switched to another encoder meanwhile."""
-        if self._spec is not None and self._spec != _pixel_spec(answered):
+        if self._spec is not None and self._spec != pixel_spec_of(answered.pixels):
             self._spec = None
         return self._spec is not None
 
@@ -73,15 +74,5 @@ class QueryPictures:
         if not collection.HasField("spec"):
             request = embedding_pb2.GetSpecRequest()
             spec = (await self._embedding.GetSpec(request, timeout=QUICK_S)).spec
-        self._spec = _pixel_spec(spec)
+        self._spec = pixel_spec_of(spec.pixels)
         return self._spec
-
-
-def _pixel_spec(spec: common_pb2.EncoderSpec) -> PixelSpec:
-    wanted = spec.pixels
-    return PixelSpec.checked(
-        wanted.size,
-        wanted.resize_mode or "shortest",
-        wanted.interpolation or "bicubic",
-        wanted.fill,
-    )

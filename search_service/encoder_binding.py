@@ -28,8 +28,8 @@ class EncoderSpec:
         return f"{self.name}@{self.revision} ({self.kind}, {self.dim} numbers)"
 
     def as_json(self) -> dict[str, Any]:
-        """The spec as it is stored."""
-        return asdict(self)
+        """The spec as it is stored; also what collections' names are made of, so never changed."""
+        return {**asdict(self), "pixels": self.pixels.as_json()}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> EncoderSpec:

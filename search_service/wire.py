@@ -14,7 +14,7 @@ from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import IndexPoint, Vector
 from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
-from viewfinder.pixels import PixelSpec
+from viewfinder.pixel_spec_wire import pixel_spec_message, pixel_spec_of
 from viewfinder.v1 import common_pb2, search_pb2
 
 _EXACT_INTEGERS = 2**53
@@ -74,7 +74,6 @@ def uuid_of(text: str) -> UUID:
 
 def spec_of(message: common_pb2.EncoderSpec) -> EncoderSpec:
     """Raises InvalidRequest when a part is missing or not allowed."""
-    pixels = message.pixels
     if not message.name or not message.revision or not 1 <= message.dim <= 65_536:
         raise InvalidRequest("spec", f"{message.name!r} of {message.dim} numbers", "a whole spec")
     return EncoderSpec(
@@ -82,9 +81,7 @@ def spec_of(message: common_pb2.EncoderSpec) -> EncoderSpec:
         revision=message.revision,
         kind=message.kind,
         dim=message.dim,
-        pixels=PixelSpec.checked(
-            pixels.size, pixels.resize_mode, pixels.interpolation, pixels.fill
-        ),
+        pixels=pixel_spec_of(message.pixels),
     )
 
 
@@ -95,12 +92,7 @@ def spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:
         revision=spec.revision,
         kind=spec.kind,
         dim=spec.dim,
-        pixels=common_pb2.PixelSpec(
-            size=spec.pixels.size,
-            resize_mode=spec.pixels.resize_mode,
-            interpolation=spec.pixels.interpolation,
-            fill=spec.pixels.fill,
-        ),
+        pixels=pixel_spec_message(spec.pixels),
     )
 
 

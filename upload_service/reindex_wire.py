@@ -32,6 +32,9 @@ def plain_spec(message: common_pb2.EncoderSpec) -> Spec:
             "resize_mode": pixels.resize_mode,
             "interpolation": pixels.interpolation,
             "fill": pixels.fill,
+            "multiple": pixels.multiple,
+            "min_pixels": pixels.min_pixels,
+            "max_pixels": pixels.max_pixels,
         },
     }
 

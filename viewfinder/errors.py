@@ -167,6 +167,45 @@ class BrokenImage(ViewfinderError):
 
 
 @dataclass(eq=False)
+class PasswordRequired(ViewfinderError):
+    """A PDF that is encrypted, and nobody gave its password."""
+
+    file_name: str
+    code: ClassVar[str] = "password_required"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The PDF needs its password"
+    template: ClassVar[str] = (
+        "{file_name!r} is encrypted: send its password in the form field `password`"
+    )
+
+
+@dataclass(eq=False)
+class WrongPassword(ViewfinderError):
+    """A PDF that is encrypted with another password."""
+
+    file_name: str
+    code: ClassVar[str] = "wrong_password"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The password does not open the PDF"
+    template: ClassVar[str] = "{file_name!r} is encrypted, and this is not its password"
+
+
+@dataclass(eq=False)
+class TooManyPages(ViewfinderError):
+    """A PDF of more pages than allowed."""
+
+    pages: int
+    limit: int
+    code: ClassVar[str] = "too_many_pages"
+    http_status: ClassVar[int] = 413
+    grpc_status: ClassVar[str] = "INVALID_ARGUMENT"
+    title: ClassVar[str] = "The PDF has too many pages"
+    template: ClassVar[str] = "The PDF has {pages} pages; allowed: {limit}"
+
+
+@dataclass(eq=False)
 class FileTooLarge(ViewfinderError):
     """More bytes than allowed."""
 

@@ -30,21 +30,29 @@ from numpy.typing import NDArray
 
 from viewfinder.errors import BrokenImage, InternalError, ViewfinderError, rebuild
 from viewfinder.pictures import (
+    PageSize,
+    PdfPage,
     PictureExif,
     PictureInfo,
     PixelLimits,
     PixelSpec,
+    ReadWord,
     RenditionFormat,
+    Source,
 )
 from viewfinder.pixel_wire import receive_answer, send_request
 
 __all__ = [
+    "PageSize",
+    "PdfPage",
     "PictureExif",
     "PictureInfo",
     "PixelLimits",
     "PixelPool",
     "PixelSpec",
+    "ReadWord",
     "RenditionFormat",
+    "Source",
 ]
 
 log = structlog.get_logger()
@@ -80,31 +88,59 @@ class PixelPool:
         """The children that live now."""
         return [slot.process_id for slot in self._all_slots if slot.process_id is not None]
 
-    def inspect(self, source: Path | bytes, file_name: str) -> PictureInfo:
-        """What the header says, as a picture Viewfinder accepts. Pixels are not decoded.
+    def inspect(self, source: Path | bytes, file_name: str, password: str = "") -> PictureInfo:
+        """What the header says, as a picture or PDF Viewfinder accepts. Pixels are not decoded.
 
         Raises:
             EmptyFile, UnsupportedMediaType, ImageTooLarge, MetadataTooLarge, BrokenImage: the file.
+            PasswordRequired, WrongPassword, TooManyPages: the PDF.
             OSError: the path cannot be read.
         """
-        head, _ = self._ask(source, file_name, {"what": "inspect"})
-        return PictureInfo(**{**head, "exif": PictureExif(**head["exif"])})
+        head, _ = self._ask(source, file_name, {"what": "inspect", "password": password})
+        pages = tuple(PageSize(*size) for size in head["pages"])
+        return PictureInfo(**{**head, "exif": PictureExif(**head["exif"]), "pages": pages})
 
-    def prepare(
-        self, source: Path | bytes, spec: PixelSpec, file_name: str = ""
+    def prepare(self, source: Source, spec: PixelSpec, file_name: str = "") -> NDArray[np.uint8]:
+        """The first frame or the page as the encoder wants it: RGB uint8 [size, size, 3].
+
+        Of a spec "within": [height, width, 3].
+
+        Raises:
+            EmptyFile, UnsupportedMediaType, ImageTooLarge, MetadataTooLarge, BrokenImage: the file.
+            PasswordRequired, WrongPassword, TooManyPages: the PDF.
+            OSError: the path cannot be read.
+        """
+        head, data = self._ask(source, file_name, {"what": "prepare", "spec": asdict(spec)})
+        return np.frombuffer(data, np.uint8).reshape(head["height"], head["width"], 3)
+
+    def pixels(
+        self, source: Source, max_side: int = 2000, file_name: str = ""
     ) -> NDArray[np.uint8]:
-        """The first frame as the encoder wants it: RGB uint8 [size, size, 3].
+        """All of it: RGB uint8 [height, width, 3], no side longer than `max_side`.
+
+        Never enlarged, a page never beyond 150 dpi.
 
         Raises:
             EmptyFile, UnsupportedMediaType, ImageTooLarge, MetadataTooLarge, BrokenImage: the file.
+            PasswordRequired, WrongPassword, TooManyPages: the PDF.
             OSError: the path cannot be read.
         """
-        _, data = self._ask(source, file_name, {"what": "prepare", "spec": asdict(spec)})
-        return np.frombuffer(data, np.uint8).reshape(spec.size, spec.size, 3)
+        head, data = self._ask(source, file_name, {"what": "pixels", "max_side": max_side})
+        return np.frombuffer(data, np.uint8).reshape(head["height"], head["width"], 3)
+
+    def page_text(self, page: PdfPage, file_name: str = "") -> list[ReadWord]:
+        """The words of a page's text layer in reading order; none where there is no such layer.
+
+        Raises:
+            BrokenImage, PasswordRequired, WrongPassword, TooManyPages: the PDF.
+            OSError: the path cannot be read.
+        """
+        head, _ = self._ask(page, file_name, {"what": "page_text"})
+        return [ReadWord(*word) for word in head["words"]]
 
     def prepare_many(
         self,
-        sources: Sequence[Path | bytes],
+        sources: Sequence[Source],
         spec: PixelSpec,
         file_names: Sequence[str] | None = None,
     ) -> list[NDArray[np.uint8] | ViewfinderError]:
@@ -117,9 +153,7 @@ class PixelPool:
         """
         names = file_names if file_names is not None else [""] * len(sources)
 
-        def prepare_one(
-            source: Path | bytes, file_name: str
-        ) -> NDArray[np.uint8] | ViewfinderError:
+        def prepare_one(source: Source, file_name: str) -> NDArray[np.uint8] | ViewfinderError:
             try:
                 return self.prepare(source, spec, file_name)
             except ViewfinderError as error:
@@ -132,7 +166,7 @@ class PixelPool:
 
     def render(
         self,
-        source: Path | bytes,
+        source: Source,
         width: int,
         format: RenditionFormat,  # noqa: A002 - the word of the contract
         file_name: str = "",
@@ -167,7 +201,7 @@ class PixelPool:
             slot.stop()
 
     def _ask(
-        self, source: Path | bytes, file_name: str, request: dict[str, Any]
+        self, source: Source, file_name: str, request: dict[str, Any]
     ) -> tuple[dict[str, Any], bytearray]:
         name = file_name or (source.name if isinstance(source, Path) else "picture")
         request["file_name"] = name

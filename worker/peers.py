@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewfinder.errors import EncoderMismatch
+from viewfinder.pixel_spec_wire import pixel_spec_of
 from viewfinder.pixels import PixelSpec
 from viewfinder.v1 import (
     catalog_pb2,
@@ -56,13 +57,7 @@ class Encoder:
     @property
     def pixels(self) -> PixelSpec:
         """How it wants its pixels."""
-        wanted = self.spec.pixels
-        return PixelSpec.checked(
-            wanted.size,
-            wanted.resize_mode or "shortest",
-            wanted.interpolation or "bicubic",
-            wanted.fill,
-        )
+        return pixel_spec_of(self.spec.pixels)
 
 
 class Embedder(Protocol):

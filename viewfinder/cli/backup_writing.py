@@ -255,6 +255,9 @@ def spec_dict(spec: common_pb2.EncoderSpec) -> dict[str, Any]:
             "resize_mode": spec.pixels.resize_mode,
             "interpolation": spec.pixels.interpolation,
             "fill": spec.pixels.fill,
+            "multiple": spec.pixels.multiple,
+            "min_pixels": spec.pixels.min_pixels,
+            "max_pixels": spec.pixels.max_pixels,
         },
     }
 
