@@ -19,6 +19,7 @@ _MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "HEIC": "image/heic",
     "AVIF": "image/avif",
+    "PDF": "application/pdf",
 }
 _UNSET: dict[str, Any] = {
     "filter-tags": [],
@@ -35,7 +36,8 @@ _UNSET: dict[str, Any] = {
 _MODES: dict[SearchMode, str] = {
     "auto": "As it fits",
     "visual": "What pictures show",
-    "hybrid": "Names and tags too",
+    "hybrid": "Words in them, names and tags too",
+    "document": "Pages of documents only",
 }
 _SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}
 _ALIKE = 0.95
