@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from image_service.content import ContentSource
+from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from image_service.renditions import Renditions
 from image_service.service import ImageServicer
@@ -34,8 +35,8 @@ async def serve(settings: ImageSettings) -> None:
         ThreadPoolExecutor(processes, thread_name_prefix="render") as executor,
     ):
 
-        def render(blob_key: str, key: RenditionKey) -> bytes:
-            return pixels.render(originals.local_path(blob_key), key.width, key.format)
+        def render(original: Original, key: RenditionKey) -> bytes:
+            return pixels.render(original.source(originals), key.width, key.format)
 
         await asyncio.to_thread(cache.load)
         await asyncio.to_thread(pixels.warm_up)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, get_args
 from uuid import UUID
 
+from image_service.original import Original
 from image_service.rendition_cache import RenditionKey
 from image_service.renditions import Renditions
 from viewfinder.errors import ImageNotFound, InvalidRequest, RangeNotSatisfiable
@@ -68,9 +69,9 @@ class ContentSource:
         return Content(media_type, size, offset, length, identity.hex, chunks)
 
     async def rendition(
-        self, image_id: str, blob_key: str, width: int, image_format: str
+        self, image_id: str, original: Original, width: int, image_format: str
     ) -> Content:
-        """The picture at the next allowed width, never enlarged.
+        """The picture or page at the next allowed width, never enlarged.
 
         Raises:
             ImageNotFound: there is no original.
@@ -82,7 +83,7 @@ class ContentSource:
         key = RenditionKey(
             parse_image_id(image_id), self._renditions.allowed_width(width), _format(image_format)
         )
-        data = await self._renditions.get(blob_key, key)
+        data = await self._renditions.get(original, key)
         size = len(data)
         return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
 

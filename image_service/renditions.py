@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from cachetools import TTLCache
 
+from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from viewfinder.errors import ImageNotFound, Overloaded, ViewfinderError
 
@@ -19,8 +20,8 @@ _REMEMBERED_FAILURES = 1000
 _FAILURE_S = 60.0  # a crash may have had another reason than the picture
 
 
-# Makes one rendition of the original behind a blob key; blocking, FileNotFoundError without one.
-Renderer = Callable[[str, RenditionKey], bytes]
+# Makes one rendition of an original; blocking, FileNotFoundError without one.
+Renderer = Callable[[Original, RenditionKey], bytes]
 
 
 class Renditions:
@@ -53,7 +54,7 @@ class Renditions:
         """The next larger allowed width; the largest for all beyond it."""
         return next((width for width in self._widths if width >= wanted), self._widths[-1])
 
-    async def get(self, blob_key: str, key: RenditionKey) -> bytes:
+    async def get(self, original: Original, key: RenditionKey) -> bytes:
         """The encoded rendition.
 
         Raises:
@@ -71,7 +72,7 @@ class Renditions:
         if task is None:
             if len(self._in_flight) >= self._max_waiting:
                 raise Overloaded(what="image_service", retry_after_s=1)
-            task = asyncio.create_task(self._make(blob_key, key))
+            task = asyncio.create_task(self._make(original, key))
             task.add_done_callback(_retrieve)
             self._in_flight[key] = task
         # A caller that gives up must not take the work from the others.
@@ -82,13 +83,13 @@ class Renditions:
         self._dropped.update(key for key in self._in_flight if key.image_id == image_id)
         await asyncio.to_thread(self._cache.drop, image_id)
 
-    async def _make(self, blob_key: str, key: RenditionKey) -> bytes:
+    async def _make(self, original: Original, key: RenditionKey) -> bytes:
         loop = asyncio.get_running_loop()
         try:
             # Another process, or a request that ended between our look and this, may have made it.
             data = await loop.run_in_executor(self._executor, self._cache.get, key)
             if data is None:
-                data = await loop.run_in_executor(self._executor, self._render, blob_key, key)
+                data = await loop.run_in_executor(self._executor, self._render, original, key)
                 await asyncio.to_thread(self._cache.put, key, data)
         except FileNotFoundError:
             raise ImageNotFound(image_id=str(key.image_id)) from None

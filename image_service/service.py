@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from image_service.content import Content, ContentSource
+from image_service.original import Original
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import image_pb2, image_pb2_grpc
 
@@ -60,7 +61,11 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             case "rendition":
                 wanted = request.rendition
                 return await self._source.rendition(
-                    request.image_id, request.blob_key, wanted.width, wanted.format
+                    request.image_id, _original(request), wanted.width, wanted.format
                 )
             case _:
                 raise InvalidRequest(field="what", value="empty", allowed="original, rendition")
+
+
+def _original(request: image_pb2.GetContentRequest) -> Original:
+    return Original(request.blob_key, request.page, request.password)

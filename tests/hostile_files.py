@@ -86,7 +86,7 @@ def _no_pictures() -> Iterator[HostileFile]:
         "drawing.svg": svg,
         "drawing.png": svg,
         "page.gif": html,
-        "document.jpg": b"%PDF-1.7\n1 0 obj<<>>endobj\n%%EOF\n",
+        "document.jpg": b"%!PS-Adobe-3.0\n%%BoundingBox: 0 0 10 10\n",
         "program.webp": b"\x7fELF\x02\x01\x01" + bytes(200),
         "archive.heic": _zip(),
         "video.heic": video,

@@ -1,4 +1,4 @@
-"""What a file really is, by its content: the eight picture formats, or a name for what it is not.
+"""What a file really is, by its content: the eight picture formats, PDF, or a name for what else.
 
 Sources of the signatures: the formats' specifications, and the WHATWG MIME Sniffing Standard for
 what a browser would take a file for.
@@ -10,9 +10,11 @@ from typing import BinaryIO
 
 from viewfinder.errors import EmptyFile, UnsupportedMediaType
 
-ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF"
+ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, PDF"
+PDF = "application/pdf"
 
 HEAD_BYTES = 4096
+_PDF_HEAD_BYTES = 1024  # readers take a file for a PDF that begins anywhere in there
 _TAIL_BYTES = 66_000  # a ZIP file's end may lie 65,557 bytes before the end of the file
 
 # Media type -> the only Pillow plugin that may read it.
@@ -32,7 +34,6 @@ _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"%PDF-", "a PDF document"),
     (0, b"%!PS", "a PostScript document"),
     (0, b"PK\x03\x04", "a ZIP archive or office document"),
     (0, b"PK\x05\x06", "an empty ZIP archive"),
@@ -75,7 +76,7 @@ _ACTIVE = (
 
 
 def sniff(file: BinaryIO, size_bytes: int, file_name: str) -> tuple[str, bytes]:
-    """Media type and the first bytes of a picture of an allowed format.
+    """Media type and the first bytes of a picture of an allowed format, or of a PDF.
 
     Raises:
         EmptyFile: there are no bytes.
@@ -88,6 +89,8 @@ def sniff(file: BinaryIO, size_bytes: int, file_name: str) -> tuple[str, bytes]:
     media_type = media_type_of(head)
     if media_type is None:
         raise UnsupportedMediaType(file_name=file_name, found=name_of(head), allowed=ALLOWED)
+    if media_type == PDF:
+        return media_type, head
     second = _second_nature(file, head, size_bytes)
     if second is not None:
         found = f"a {PILLOW_FORMATS[media_type]} picture that is also {second}"
@@ -96,7 +99,9 @@ def sniff(file: BinaryIO, size_bytes: int, file_name: str) -> tuple[str, bytes]:
 
 
 def media_type_of(head: bytes) -> str | None:
-    """The media type of an allowed picture format, or None."""
+    """The media type of an allowed picture format or of PDF, or None."""
+    if head.startswith(b"%PDF-"):
+        return PDF
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -109,7 +114,15 @@ def media_type_of(head: bytes) -> str | None:
         return "image/bmp"
     if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return None if head[8:10] == b"CR" else "image/tiff"
-    return _iso_media_type(head)
+    if _iso_brands(head) is not None:
+        return _iso_media_type(head)
+    return PDF if _is_pdf_behind_something(head) else None
+
+
+def _is_pdf_behind_something(head: bytes) -> bool:
+    """Mail headers and line ends before a PDF are common; what is another file as well is none."""
+    at = head.find(b"%PDF-", 0, _PDF_HEAD_BYTES)
+    return at >= 0 and name_of(head[:at].ljust(8, b"\0")).startswith(("text", "unknown"))
 
 
 def _iso_brands(head: bytes) -> tuple[bytes, frozenset[bytes]] | None:
@@ -164,8 +177,6 @@ def _name_of_text(head: bytes) -> str:
         return "a PHP program"
     if lowered.startswith(b"#!"):
         return "a script"
-    if b"%pdf-" in lowered[:1024]:
-        return "a PDF document"
     is_utf8 = len(head.decode("utf-8", "ignore").encode()) > len(head) - 4 and len(head) > 3
     if is_utf8 and not set(head) & set(range(32)) - {9, 10, 12, 13, 27}:
         return "text"

@@ -10,29 +10,30 @@ import json
 import math
 import os
 import resource
+import select
 import signal
 import socket
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 
-from viewfinder import picture_decoding
 from viewfinder.errors import BrokenImage, ViewfinderError
-from viewfinder.pictures import PixelLimits, PixelSpec
+from viewfinder.pictures import PixelLimits
 from viewfinder.pixel_wire import receive_request, send_answer
+from viewfinder.pixel_work import PixelWork
 
 _LONGEST_REASON = 200
+_KEEP_DOCUMENT_S = 30.0  # of no requests; then its memory is given back
 
 
 def main(arguments: list[str]) -> None:
     """Serve the socket with this descriptor until it is closed."""
     limits = PixelLimits(**json.loads(arguments[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    picture_decoding.prepare_readers(limits)
+    work = PixelWork(limits, lambda: _renew_cpu_time(limits.document_timeout_s))
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     _limit("RLIMIT_AS", limits.memory_bytes)
@@ -41,9 +42,14 @@ def main(arguments: list[str]) -> None:
     # libtiff and others write what they think of a file; the reason goes to the caller instead.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with socket.socket(fileno=int(arguments[0])) as connection:
-        while (request := receive_request(connection)) is not None:
+        while True:
+            if work.keeps_document and not select.select([connection], [], [], _KEEP_DOCUMENT_S)[0]:
+                work.drop_document()
+            request = receive_request(connection)
+            if request is None:
+                break
             _renew_cpu_time(limits.timeout_s)
-            send_answer(connection, *_answer(*request, limits))
+            send_answer(connection, *_answer(*request, work))
 
 
 def _limit(name: str, value: int) -> None:
@@ -59,12 +65,12 @@ def _renew_cpu_time(timeout_s: float) -> None:
 
 
 def _answer(
-    request: dict[str, Any], descriptor: int, limits: PixelLimits
+    request: dict[str, Any], descriptor: int, work: PixelWork
 ) -> tuple[dict[str, Any], bytes]:
     file_name = request["file_name"]
     try:
         with open(descriptor, "rb") as file:
-            return _work(request, file, os.fstat(descriptor).st_size, limits)
+            return work.answer(request, file, os.fstat(descriptor).st_size)
     except ViewfinderError as error:
         known = error
     except MemoryError:
@@ -73,23 +79,6 @@ def _answer(
         reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
         known = BrokenImage(file_name=file_name, reason=reason)
     return {"error": known.code, "fields": known.fields_json()}, b""
-
-
-def _work(
-    request: dict[str, Any], file: BinaryIO, size_bytes: int, limits: PixelLimits
-) -> tuple[dict[str, Any], bytes]:
-    name = request["file_name"]
-    match request["what"]:
-        case "inspect":
-            return asdict(picture_decoding.inspect(file, size_bytes, limits, name)), b""
-        case "prepare":
-            spec = PixelSpec(**request["spec"])
-            return {}, picture_decoding.prepare(file, size_bytes, limits, name, spec)
-        case "render":
-            width, image_format = request["width"], request["format"]
-            return {}, picture_decoding.render(file, size_bytes, limits, name, width, image_format)
-        case _:
-            return {}, b""
 
 
 if __name__ == "__main__":

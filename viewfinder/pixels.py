@@ -203,9 +203,14 @@ class PixelPool:
     def _ask(
         self, source: Source, file_name: str, request: dict[str, Any]
     ) -> tuple[dict[str, Any], bytearray]:
-        name = file_name or (source.name if isinstance(source, Path) else "picture")
+        content = source.file if isinstance(source, PdfPage) else source
+        if isinstance(source, PdfPage):
+            request |= {"page": source.page, "password": source.password}
+        # What has a name is asked for again, page by page; the child may keep it open.
+        request["keep"] = isinstance(content, Path)
+        name = file_name or (content.name if isinstance(content, Path) else "picture")
         request["file_name"] = name
-        with _open_source(source) as file:
+        with _open_source(content) as file:
             slot = self._slots.get()
             try:
                 head, payload = self._ask_twice(slot, request, file)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +19,7 @@ from viewfinder.errors import (
     ServiceUnavailable,
     ViewfinderError,
 )
-from viewfinder.pixels import PixelSpec
+from viewfinder.pixels import PixelSpec, Source
 from viewfinder.v1 import common_pb2
 from worker.outcomes import (
     STOPPING,
@@ -46,7 +45,7 @@ Prepared = NDArray[np.uint8] | ViewfinderError
 class Originals(Protocol):
     """The blob store, for reading."""
 
-    def source(self, record: ImageRecord) -> Path | bytes:
+    def source(self, record: ImageRecord) -> Source:
         """The original, as a file where there is one.
 
         Raises:
@@ -57,9 +56,7 @@ class Originals(Protocol):
 class Pixels(Protocol):
     """The guarded decoder; see viewfinder/pixels.py. Called from several threads."""
 
-    def prepare(
-        self, source: Path | bytes, spec: PixelSpec, file_name: str = ""
-    ) -> NDArray[np.uint8]:
+    def prepare(self, source: Source, spec: PixelSpec, file_name: str = "") -> NDArray[np.uint8]:
         """uint8 [size, size, 3].
 
         Raises:

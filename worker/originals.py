@@ -7,6 +7,7 @@ from pathlib import Path
 
 from viewfinder.blobs import OriginalStore
 from viewfinder.errors import ServiceUnavailable
+from viewfinder.pictures import PdfPage, Source
 from worker.outcomes import ImageRecord
 
 
@@ -16,8 +17,9 @@ class StoredOriginals:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def source(self, record: ImageRecord) -> Path | bytes:
-        """The original as a file; the decoder's child reads it, no byte of it passes here.
+    def source(self, record: ImageRecord) -> Source:
+        """The original as a file, or a page of it; the decoder's child reads it, no byte of it
+        passes here.
 
         Raises:
             InvalidRequest: the key is none of the blob store's.
@@ -27,7 +29,8 @@ class StoredOriginals:
             raise ServiceUnavailable(
                 service="the store of originals", reason=f"there is no folder {self._folder}"
             )
-        return self._store.local_path(record.blob_key)
+        path = self._store.local_path(record.blob_key)
+        return PdfPage(path, record.page, record.password) if record.page else path
 
     @cached_property
     def _store(self) -> OriginalStore:

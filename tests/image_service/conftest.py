@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from image_service.content import Content, ContentSource
+from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from image_service.renditions import Renditions
 from tests.hostile_files import encoded, picture
@@ -57,11 +58,11 @@ class CountingRenderer:
         self._pool = pool
         self._originals = originals
 
-    def __call__(self, key: str, rendition: RenditionKey) -> bytes:
+    def __call__(self, original: Original, rendition: RenditionKey) -> bytes:
         self.rendered.append(rendition)
         assert self.gate.wait(30)
-        path = self._originals.store.local_path(key)
-        return self._pool.render(path, rendition.width, rendition.format)
+        source = original.source(self._originals.store)
+        return self._pool.render(source, rendition.width, rendition.format)
 
 
 class Clock:

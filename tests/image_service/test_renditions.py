@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from image_service.content import ContentSource
+from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from tests.hostile_files import encoded
 from tests.image_service.conftest import Clock, CountingRenderer, Originals, Stored, whole
@@ -20,7 +21,9 @@ KEY = RenditionKey(UUID(int=1), 64, "webp")
 
 
 async def rendition(source: ContentSource, photo: Stored, width: int = 64) -> bytes:
-    return await whole(await source.rendition(photo.image_id, photo.blob_key, width, "webp"))
+    return await whole(
+        await source.rendition(photo.image_id, Original(photo.blob_key), width, "webp")
+    )
 
 
 async def test_fifty_requests_at_once_make_one_render(
@@ -71,16 +74,19 @@ async def test_a_width_or_format_that_is_not_allowed_is_refused(
     source: ContentSource, photo: Stored, width: int, image_format: str
 ) -> None:
     with pytest.raises(InvalidRequest):
-        await source.rendition(photo.image_id, photo.blob_key, width, image_format)
+        await source.rendition(photo.image_id, Original(photo.blob_key), width, image_format)
 
 
 async def test_every_rendition_has_a_strong_etag_of_its_own(
     source: ContentSource, photo: Stored
 ) -> None:
     wanted = [(64, "webp"), (128, "webp"), (64, "jpeg")]
-    tags = {(await source.rendition(photo.image_id, photo.blob_key, *what)).etag for what in wanted}
+    tags = {
+        (await source.rendition(photo.image_id, Original(photo.blob_key), *what)).etag
+        for what in wanted
+    }
     assert len(tags) == 3
-    again = await source.rendition(photo.image_id, photo.blob_key, *wanted[0])
+    again = await source.rendition(photo.image_id, Original(photo.blob_key), *wanted[0])
     assert again.etag in tags
 
 
@@ -106,9 +112,9 @@ async def test_dropping_reaches_what_is_being_made_just_now(
 
 
 async def test_no_original_is_no_image(source: ContentSource, photo: Stored) -> None:
-    key = f"ff/{'ff' * 32}.jpg"
+    original = Original(f"ff/{'ff' * 32}.jpg")
     with pytest.raises(ImageNotFound):
-        await source.rendition(photo.image_id, key, 64, "webp")
+        await source.rendition(photo.image_id, original, 64, "webp")
 
 
 async def test_a_broken_original_is_decoded_once_a_minute(
