@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from upload_service import documents
+from upload_service.arrivals import Arrival, is_whole, join_job, set_tags, take_again, take_new
 from upload_service.database import Writer
-from upload_service.encoder_rows import forget_vectors
+from upload_service.kinds import DOCUMENT, EMBEDDED, PAGE
 from upload_service.snapshot import Snapshot, snapshot
 from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STATES, STORED
-from upload_service.tables import Image, ImageTag, JobImage
-from upload_service.tables import Job as JobRow
-from viewfinder.errors import ImageNotFound, InvalidRequest, MetadataTooLarge
+from upload_service.tables import Image, ImageTag
+from upload_service.texts import ReadText, stored_text
+from viewfinder.errors import ImageNotFound, InvalidRequest, MetadataTooLarge, PageOfDocument
 from viewfinder.ids import image_id as id_of
-from viewfinder.pictures import PictureInfo
 
 MAX_IDS = 1000
 MAX_PAGE = 200
@@ -33,23 +35,8 @@ MAX_TAG_CHARS = 100
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """An original that lies under its key, about to become a row."""
-
-    id: str
-    sha256: str
-    blob_key: str
-    size_bytes: int
-    info: PictureInfo
-    file_name: str
-    file_path: str
-    tags: list[str]
-    metadata: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Page:
-    """A page of pictures, newest first."""
+    """A page of a list."""
 
     images: list[Image]
     next_cursor: str
@@ -58,11 +45,15 @@ class Page:
 
 @dataclass(frozen=True)
 class CatalogStats:
-    """Sizes; `total` and `size_bytes` leave out what is being deleted."""
+    """How many pictures and pages, of how many bytes; all but `by_state` leave out what is being
+    deleted. `to_read` of them wait to be read."""
 
     by_state: dict[str, int]
     total: int
     size_bytes: int
+    documents: int
+    pages: int
+    to_read: int
 
 
 class Catalog:
@@ -89,8 +80,16 @@ class Catalog:
             found = {row.id: row for row in rows}
         return [found[image_id] for image_id in dict.fromkeys(ids) if image_id in found]
 
-    def page(self, limit: int, cursor: str, states: Sequence[str], tags: Sequence[str]) -> Page:
-        """A page, newest first. A cursor stays right while pictures come and go.
+    def page(
+        self,
+        limit: int,
+        cursor: str,
+        states: Sequence[str],
+        tags: Sequence[str],
+        document_id: str = "",
+    ) -> Page:
+        """Pictures and documents, the newest first, or the pages of one document, the first one
+        first. A cursor stays right while they come and go.
 
         Raises:
             InvalidRequest: limit, cursor or state is not allowed.
@@ -101,29 +100,51 @@ class Catalog:
             if state not in STATES:
                 raise InvalidRequest(field="state", value=repr(state), allowed=", ".join(STATES))
         matching = select(Image).where(
-            Image.state.in_(states) if states else Image.state != DELETING
+            Image.state.in_(states) if states else Image.state != DELETING,
+            Image.document_id == document_id if document_id else Image.document_id.is_(None),
         )
         for tag in dict.fromkeys(tags):
             tagged = select(ImageTag.seq).where(ImageTag.tag == tag)
-            matching = matching.where(Image.seq.in_(tagged))
-        page = matching.order_by(Image.seq.desc()).limit(limit + 1)
-        if cursor:
-            page = page.where(Image.seq < _seq_of(cursor))
+            if document_id:  # its pages have its tags
+                tagged = tagged.join(Image, Image.seq == ImageTag.seq)
+                matching = matching.where(tagged.where(Image.id == document_id).exists())
+            else:
+                matching = matching.where(Image.seq.in_(tagged))
+        after = _position_of(cursor) if cursor else None
+        if document_id:
+            page = matching.order_by(Image.page)
+            page = page if after is None else page.where(Image.page > after)
+        else:
+            page = matching.order_by(Image.seq.desc())
+            page = page if after is None else page.where(Image.seq < after)
         with Session(self._engine) as session:
             total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
-            rows = list(session.scalars(page))
+            rows = list(session.scalars(page.limit(limit + 1)))
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page(rows, _cursor_of(rows[-1].seq) if more else "", total)
+        last = (rows[-1].page if document_id else rows[-1].seq) if more else 0
+        return Page(rows, _cursor_of(last) if more else "", total)
 
-    def known_duplicate(self, image_id: str, job_id: str) -> Image | None:
-        """The picture with this id when nothing need be done for it; it joins the job."""
+    def text(self, image_id: str) -> ReadText | None:
+        """What was read in a picture or on a page, None when nothing was (yet).
+
+        Raises:
+            ImageNotFound: there is none.
+        """
+        with Session(self._engine) as session:
+            row = session.scalar(select(Image).where(Image.id == image_id))
+            if row is None or row.state == DELETING:
+                raise ImageNotFound(image_id=image_id)
+            return stored_text(session, row)
+
+    def known_duplicate(self, image_id: str, job_id: str, password: str = "") -> Image | None:
+        """The original with this id when nothing need be done for it; it joins the job."""
 
         def change(session: Session) -> Image | None:
             row = session.scalar(select(Image).where(Image.id == image_id))
-            if row is None or row.state in (FAILED, DELETING):
+            if row is None or not is_whole(session, row, password):
                 return None
-            self._join_job(session, job_id, image_id)
+            join_job(session, job_id, row, self._clock())
             return row
 
         return self._writer.write(change)
@@ -131,7 +152,7 @@ class Catalog:
     def add(
         self, arrival: Arrival, job_id: str, keep_blob: Callable[[], None]
     ) -> tuple[Image, bool]:
-        """The row of an original, and whether it was there already.
+        """The row of an original, and whether it was there already; of a document its pages too.
 
         `keep_blob` moves the bytes to their key; it runs in the writer's turn, so that no deletion
         of the same picture comes between blob and row.
@@ -144,29 +165,12 @@ class Catalog:
             now = self._clock()
             row = session.scalar(select(Image).where(Image.id == arrival.id))
             keep_blob()  # also when the row is there: its original may have been lost
-            if row is not None and row.state not in (FAILED, DELETING):
-                self._join_job(session, job_id, row.id)
-                return row, True
+            duplicate = False
             if row is None:
-                row = _new_row(arrival, now)
-                session.add(row)
-                session.flush()
-                _set_tags(session, row, arrival.tags)
-                self._join_job(session, job_id, row.id)
-                return row, False
-            duplicate = row.state == FAILED
-            if row.state == DELETING:
-                forget_vectors(session, row)
-                _describe(row, arrival)
-                _set_tags(session, row, arrival.tags)
-                row.uploaded_at = now
-                row.version += 1
-            row.state, row.failure, row.indexed_at, row.indexed_version = STORED, "", None, 0
-            row.lost_claims, row.retries = 0, 0
-            # A worker may be deleting it right now: it is indexed after that report, or its lease.
-            if row.claim_id is None:
-                row.work_due = now
-            self._join_job(session, job_id, row.id)
+                row = take_new(session, arrival, now)
+            else:
+                duplicate = take_again(session, row, arrival, now)
+            join_job(session, job_id, row, now)
             return row, duplicate
 
         return self._writer.write(change)
@@ -174,10 +178,11 @@ class Catalog:
     def update(
         self, image_id: str, tags: Sequence[str] | None, metadata: dict[str, Any] | None
     ) -> Image:
-        """Replace tags, metadata or both; the index follows.
+        """Replace tags, metadata or both, of a document those of its pages; the index follows.
 
         Raises:
             ImageNotFound: there is none.
+            PageOfDocument: it has those of its document.
             MetadataTooLarge: over the limits.
         """
         clean_tags = None if tags is None else self.checked_tags(tags)
@@ -188,45 +193,69 @@ class Catalog:
             row = session.scalar(select(Image).where(Image.id == image_id))
             if row is None or row.state == DELETING:
                 raise ImageNotFound(image_id=image_id)
+            _refuse_page(row)
             if clean_tags is not None:
-                _set_tags(session, row, clean_tags)
+                set_tags(session, row, clean_tags)
             if metadata is not None:
                 row.user_metadata = metadata
             row.version += 1
-            if row.state == INDEXED and row.claim_id is None:
+            if row.kind == DOCUMENT:
+                documents.update_pages(session, row, self._clock())
+            elif row.state == INDEXED and row.claim_id is None:
                 row.work_due = self._clock()
             return row
 
         return self._writer.write(change)
 
     def mark_deleting(self, image_id: str) -> None:
-        """From now on the picture is gone for everybody but the workers that remove it.
+        """From now on the picture, or the document with all its pages, is gone for everybody but
+        the workers that remove it.
 
         Raises:
             ImageNotFound: there is none.
+            PageOfDocument: it goes with its document only.
         """
 
         def change(session: Session) -> None:
             row = session.scalar(select(Image).where(Image.id == image_id))
             if row is None or row.state == DELETING:
                 raise ImageNotFound(image_id=image_id)
+            _refuse_page(row)
+            now = self._clock()
             row.state = DELETING
             row.claim_id, row.lost_claims, row.retries = None, 0, 0
-            row.work_due = self._clock()
+            row.read_due, row.read_claim_id = None, None
+            if row.kind == DOCUMENT:
+                row.work_due = None
+                documents.mark_pages_deleting(session, row, now)
+                session.flush()
+                documents.settle_deleted(session, [row.id], now)
+            else:
+                row.work_due = now
 
         self._writer.write(change)
 
     def stats(self) -> CatalogStats:
-        """How many pictures and bytes."""
+        """How many pictures, pages and bytes."""
         with Session(self._engine) as session:
             rows = session.execute(
-                select(Image.state, func.count(), func.sum(Image.size_bytes)).group_by(Image.state)
+                select(Image.state, Image.kind, func.count(), func.sum(Image.size_bytes)).group_by(
+                    Image.state, Image.kind
+                )
             ).all()
-        by_state = {state: count for state, count, _ in rows}
+            to_read = session.scalar(select(func.count()).where(Image.read_due.is_not(None))) or 0
+        kept = [row for row in rows if row[0] != DELETING]
+        by_state: Counter[str] = Counter()
+        for state, kind, count, _ in rows:
+            if kind in EMBEDDED:
+                by_state[state] += count
         return CatalogStats(
-            by_state=by_state,
-            total=sum(count for state, count in by_state.items() if state != DELETING),
-            size_bytes=sum(size for state, _, size in rows if state != DELETING),
+            by_state=dict(by_state),
+            total=sum(count for _, kind, count, _ in kept if kind in EMBEDDED),
+            size_bytes=sum(size for *_, size in kept),
+            documents=sum(count for _, kind, count, _ in kept if kind == DOCUMENT),
+            pages=sum(count for _, kind, count, _ in kept if kind == PAGE),
+            to_read=to_read,
         )
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
@@ -251,25 +280,40 @@ class Catalog:
 
         return self._writer.write(change)
 
-    def waiting(self) -> list[tuple[str, str]]:
-        """Id and blob key of every picture that is yet to be indexed."""
+    def waiting(self) -> list[tuple[str, list[str]]]:
+        """Blob keys of what is yet to be indexed, and the ids of the pictures and pages of each."""
+        ids: dict[str, list[str]] = defaultdict(list)
         with Session(self._engine) as session:
             rows = session.execute(
-                select(Image.id, Image.blob_key).where(Image.state.in_((STORED, QUEUED)))
+                select(Image.blob_key, Image.id).where(
+                    Image.state.in_((STORED, QUEUED)), Image.kind.in_(EMBEDDED)
+                )
             )
-            return [(image_id, key) for image_id, key in rows]
+            for key, image_id in rows:
+                ids[key].append(image_id)
+        return list(ids.items())
 
-    def fail_without_original(self, image_id: str, exists: Callable[[str], bool]) -> bool:
-        """Whether the picture still waits and its original is lost; it then fails, so that it can
-        be sent again."""
+    def fail_without_original(
+        self, blob_key: str, ids: Sequence[str], exists: Callable[[str], bool]
+    ) -> int:
+        """How many of these still wait, when their original is lost; they then fail, so that it
+        can be sent again."""
 
-        def change(session: Session) -> bool:
-            row = session.scalar(select(Image).where(Image.id == image_id))
-            if row is None or row.state not in (STORED, QUEUED) or exists(row.blob_key):
-                return False
-            row.state, row.failure = FAILED, "its original is missing; send it again"
-            row.claim_id, row.work_due = None, None
-            return True
+        def change(session: Session) -> int:
+            if exists(blob_key):
+                return 0
+            failed = 0
+            for start in range(0, len(ids), MAX_IDS):
+                of_ids = Image.id.in_(ids[start : start + MAX_IDS])
+                rows = session.scalars(
+                    select(Image).where(of_ids, Image.state.in_((STORED, QUEUED)))
+                ).all()
+                for row in rows:
+                    row.state, row.failure = FAILED, "its original is missing; send it again"
+                    row.claim_id, row.work_due = None, None
+                failed += len(rows)
+                documents.follow(session, documents.documents_of(rows), self._clock())
+            return failed
 
         return self._writer.write(change)
 
@@ -300,65 +344,22 @@ class Catalog:
                 what="bytes of metadata", size=size, limit=self._max_metadata_bytes
             )
 
-    def _join_job(self, session: Session, job_id: str, image_id: str) -> None:
-        if session.get(JobRow, job_id) is None:
-            session.add(JobRow(id=job_id, created_at=self._clock()))
-            session.flush()
-        if session.get(JobImage, (job_id, image_id)) is None:
-            session.add(JobImage(job_id=job_id, image_id=image_id))
+
+def _refuse_page(row: Image) -> None:
+    if row.document_id is not None:
+        raise PageOfDocument(image_id=row.id, page=row.page, document_id=row.document_id)
 
 
-def _new_row(arrival: Arrival, now: float) -> Image:
-    row = Image(
-        id=arrival.id,
-        sha256=arrival.sha256,
-        state=STORED,
-        failure="",
-        uploaded_at=now,
-        version=1,
-        indexed_version=0,
-        work_due=now,
-        lost_claims=0,
-        retries=0,
-        tags=[],
-    )
-    _describe(row, arrival)
-    return row
+def _cursor_of(position: int) -> str:
+    return base64.urlsafe_b64encode(f"v1:{position}".encode()).decode().rstrip("=")
 
 
-def _describe(row: Image, arrival: Arrival) -> None:
-    exif = arrival.info.exif
-    row.blob_key = arrival.blob_key
-    row.file_name, row.file_path = arrival.file_name, arrival.file_path
-    row.media_type, row.size_bytes = arrival.info.media_type, arrival.size_bytes
-    row.width, row.height = arrival.info.width, arrival.info.height
-    row.user_metadata = arrival.metadata
-    row.exif = {
-        "taken_at": exif.taken_at,
-        "camera_make": exif.camera_make,
-        "camera_model": exif.camera_model,
-        "latitude": exif.latitude,
-        "longitude": exif.longitude,
-        "orientation": exif.orientation,
-    }
-
-
-def _set_tags(session: Session, row: Image, tags: Sequence[str]) -> None:
-    row.tags = [*tags]
-    session.execute(delete(ImageTag).where(ImageTag.seq == row.seq))
-    session.add_all(ImageTag(tag=tag, seq=row.seq) for tag in tags)
-
-
-def _cursor_of(seq: int) -> str:
-    return base64.urlsafe_b64encode(f"v1:{seq}".encode()).decode().rstrip("=")
-
-
-def _seq_of(cursor: str) -> int:
+def _position_of(cursor: str) -> int:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        version, seq = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(":")
+        version, at = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(":")
         if version == "v1":
-            return int(seq)
+            return int(at)
     except ValueError:
         pass
     raise InvalidRequest(field="cursor", value=repr(cursor[:80]), allowed="one from a list answer")

@@ -16,7 +16,9 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from upload_service.database import Writer
-from upload_service.encoder_rows import ACTIVE, CANDIDATE, by_role
+from upload_service.documents import follow_all
+from upload_service.encoder_rows import ACTIVE, BESIDE, by_role
+from upload_service.kinds import EMBEDDED
 from upload_service.reindexing import Spec, key_of
 from upload_service.states import INDEXED, QUEUED, STORED
 from upload_service.tables import Image, ImageVector
@@ -72,6 +74,7 @@ class Healing:
                 self._take(session, collection.encoder, answers, points, healed)
         self._embed_again(session, healed)
         self._mend_others(session)
+        follow_all(session, self._clock())
         session.execute(text("DROP TABLE restored"))
         return healed
 
@@ -105,18 +108,18 @@ class Healing:
             )
 
     def _embed_again(self, session: Session, healed: Healed) -> None:
-        """Indexed pictures whose vector is not there."""
+        """Indexed pictures and pages whose vector is not there."""
         has_no_vector = text("images.id NOT IN (SELECT id FROM restored WHERE encoder = '')")
         done = session.execute(
             update(Image)
-            .where(Image.state == INDEXED, has_no_vector)
+            .where(Image.state == INDEXED, Image.kind.in_(EMBEDDED), has_no_vector)
             .values(state=STORED, indexed_at=None, indexed_version=0, work_due=self._clock())
             .execution_options(synchronize_session=False)
         )
         healed.to_embed = int(getattr(done, "rowcount", 0))
 
     def _mend_others(self, session: Session) -> None:
-        """Vectors of the candidate and the encoder before that are counted as done, but lost."""
+        """Vectors of the encoders beside the active one that are counted as done, but lost."""
         for role, row in by_role(session).items():
             if role == ACTIVE:
                 continue
@@ -131,7 +134,7 @@ class Healing:
             )
             change = (
                 update(ImageVector).values(due=self._clock(), tries=0)
-                if role == CANDIDATE
+                if role in BESIDE
                 else delete(ImageVector)
             )
             session.execute(change.where(*lost).execution_options(synchronize_session=False))
@@ -143,6 +146,8 @@ class Healing:
         session.execute(claimed.values(claim_id=None, work_due=now))
         queued = update(Image).execution_options(**plain).where(Image.state == QUEUED)
         session.execute(queued.values(state=STORED, work_due=now))
+        reading = update(Image).execution_options(**plain).where(Image.read_claim_id.is_not(None))
+        session.execute(reading.values(read_claim_id=None, read_due=now))
         vectors = update(ImageVector).execution_options(**plain)
         open_claims = vectors.where(ImageVector.claim_id.is_not(None), ImageVector.due.is_not(None))
         session.execute(open_claims.values(claim_id=None, due=now))

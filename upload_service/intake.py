@@ -13,21 +13,29 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
-from upload_service.catalog import Arrival, Catalog
+from upload_service.arrivals import Arrival
+from upload_service.catalog import Catalog
 from upload_service.tables import Image
 from viewfinder.blobs import OriginalStore, blob_key, storage_full
-from viewfinder.errors import EmptyFile, FileTooLarge, InvalidRequest, StorageFull
+from viewfinder.errors import (
+    EmptyFile,
+    FileTooLarge,
+    InvalidRequest,
+    PasswordRequired,
+    StorageFull,
+)
 from viewfinder.ids import image_id, new_id
 from viewfinder.pictures import PictureInfo
 
 MAX_NAME_CHARS = 255
 MAX_PATH_CHARS = 4096
+MAX_PASSWORD_CHARS = 200
 
 
 class Inspector(Protocol):
-    """Reads the header of a picture; PixelPool does."""
+    """Reads the header of a picture or the pages of a PDF; PixelPool does."""
 
-    def inspect(self, source: Path | bytes, file_name: str) -> PictureInfo:
+    def inspect(self, source: Path | bytes, file_name: str, password: str = "") -> PictureInfo:
         """Raises an error of viewfinder/errors.py when it is none that we accept. Blocking."""
         ...
 
@@ -41,6 +49,7 @@ class Header:
     job_id: str = ""
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,26 +86,35 @@ class Intake:
 
         Raises:
             EmptyFile, FileTooLarge, UnsupportedMediaType, BrokenImage, ImageTooLarge,
-            MetadataTooLarge, InvalidRequest: it is not accepted; nothing is left of it.
+            MetadataTooLarge, InvalidRequest, PasswordRequired, WrongPassword, TooManyPages: it
+            is not accepted; nothing is left of it.
             StorageFull: it cannot be stored; nothing is left of it.
         """
         file_name = displayable_name(header.file_name)
         job_id = _checked_job_id(header.job_id)
         tags = self._catalog.checked_tags(header.tags)
         self._catalog.check_metadata(header.metadata)
+        if len(header.password) > MAX_PASSWORD_CHARS:
+            raise InvalidRequest(
+                field="password",
+                value=f"{len(header.password)} characters",
+                allowed=f"at most {MAX_PASSWORD_CHARS}",
+            )
         temporary = self._originals.new_temporary()
         try:
             digest, size = await self._spool(temporary, chunks)
             if size == 0:
                 raise EmptyFile(file_name=file_name)
             identity = str(image_id(digest))
-            known = await asyncio.to_thread(self._catalog.known_duplicate, identity, job_id)
+            known = await asyncio.to_thread(
+                self._catalog.known_duplicate, identity, job_id, header.password
+            )
             if known is not None and await asyncio.to_thread(
                 self._originals.exists, known.blob_key
             ):
                 return Taken(known, duplicate=True, job_id=job_id)
-            info = await asyncio.get_running_loop().run_in_executor(
-                self._inspecting, self._inspector.inspect, temporary, file_name
+            info, password = await asyncio.get_running_loop().run_in_executor(
+                self._inspecting, self._inspect, temporary, file_name, header.password
             )
             arrival = Arrival(
                 id=identity,
@@ -108,12 +126,22 @@ class Intake:
                 file_path=_displayable(header.file_path, MAX_PATH_CHARS),
                 tags=tags,
                 metadata=header.metadata,
+                password=password,
             )
             image, duplicate = await asyncio.to_thread(self._add, arrival, job_id, temporary)
         finally:
             temporary.unlink(missing_ok=True)
         self._on_taken()
         return Taken(image, duplicate, job_id)
+
+    def _inspect(self, file: Path, file_name: str, password: str) -> tuple[PictureInfo, str]:
+        """And the password, where it takes one: what needs none keeps none."""
+        try:
+            return self._inspector.inspect(file, file_name), ""
+        except PasswordRequired:
+            if not password:
+                raise
+            return self._inspector.inspect(file, file_name, password), password
 
     def _add(self, arrival: Arrival, job_id: str, temporary: Path) -> tuple[Image, bool]:
         try:

@@ -111,12 +111,16 @@ class Jobs:
             failures = []
             if counts[FAILED]:
                 failed = (
-                    select(Image.id, Image.file_name, Image.failure)
+                    select(Image.id, Image.file_name, Image.failure, Image.page)
                     .join(JobImage, Image.id == JobImage.image_id)
                     .where(JobImage.job_id == job_id, Image.state == FAILED)
+                    .order_by(Image.seq)
                     .limit(MAX_FAILURES)
                 )
-                failures = [Failure(*found) for found in session.execute(failed)]
+                failures = [
+                    Failure(image_id, f"{name}, page {page}" if page else name, reason)
+                    for image_id, name, reason, page in session.execute(failed)
+                ]
         return Job(
             job_id=job_id,
             total=counts.total(),

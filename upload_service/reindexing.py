@@ -1,9 +1,9 @@
 """Moving the whole catalogue to another encoder while searches go on with the active one.
 
-The candidate's pictures are handed out in the order of their `seq` behind a cursor, so a stop, a
-kill or a restart costs nothing but the claims that were open. What is uploaded meanwhile is indexed
-with the active encoder at once, and comes to the candidate when the cursor arrives. When nothing is
-left, one transaction makes the candidate the active encoder; a worker then tells the index.
+The candidate's pictures and pages are handed out as vector_claims.py says. What is uploaded
+meanwhile is indexed with the active encoder at once, and comes to the candidate when the cursor
+arrives. When nothing is left, one transaction makes the candidate the active encoder; a worker then
+tells the index.
 """
 
 from __future__ import annotations
@@ -15,27 +15,29 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from upload_service import vector_claims
 from upload_service.database import Writer
 from upload_service.encoder_rows import (
     ACTIVE,
     CANDIDATE,
+    DOCUMENT_ENCODER,
     PREVIOUS,
-    behind_cursor,
     by_role,
     is_complete,
     make_active,
-    waiting,
 )
-from upload_service.states import DELETING, INDEXED
+from upload_service.kinds import EMBEDDED, PAGE
+from upload_service.states import INDEXED
 from upload_service.tables import EncoderRow, Image, ImageVector
+from upload_service.vector_claims import Rest
 from viewfinder.errors import InvalidRequest
-
-MAX_TRIES = 8
-_FIRST_RETRY_S = 1.0
-_LONGEST_RETRY_S = 60.0
 
 Spec = dict[str, Any]
 """An encoder's spec as plain data; `key_of` names it."""
+
+
+Encoders = dict[str, EncoderRow]
+"""By their role."""
 
 
 def key_of(spec: Spec) -> str:
@@ -72,9 +74,7 @@ class Reindexing:
     def __init__(self, writer: Writer, clock: Callable[[], float], share: float) -> None:
         self._writer = writer
         self._clock = clock
-        self._share = share
-        self._claimed_at: dict[str, float] = {}
-        self._rests_until = 0.0
+        self.rest = Rest(clock, share)
 
     # --- what people ask for ---
 
@@ -189,104 +189,22 @@ class Reindexing:
         """
         rows = by_role(session)
         row = rows.get(CANDIDATE)
-        now = self._clock()
-        if row is None or now < self._rests_until:
+        if row is None or not self.rest.is_over:
             return None
-        images = self._again(session, row, claim_id, limit) or self._fresh(session, row, limit, now)
+        now = self._clock()
+        images = vector_claims.take(session, row, EMBEDDED, claim_id, limit, now + lease_s, now)
         if not images:
             if not row.hold and is_complete(session, row):
                 make_active(session, rows.get(ACTIVE), row, now)
             return None
-        for image in images:
-            vector = session.get(ImageVector, (row.key, image.seq))
-            if vector is None:
-                vector = ImageVector(encoder=row.key, seq=image.seq, failure="", tries=0)
-                session.add(vector)
-            elif vector.claim_id is not None and vector.claim_id != claim_id:
-                vector.tries += 1  # its worker died or stalled
-            vector.claim_id, vector.due = claim_id, now + lease_s
-        row.cursor = max(row.cursor, *(image.seq for image in images))
-        self._claimed_at[claim_id] = now
+        self.rest.begun(claim_id)
         return ReindexClaim(row.spec, images)
 
-    def _again(self, session: Session, row: EncoderRow, claim_id: str, limit: int) -> list[Image]:
-        mine = (
-            select(Image)
-            .join(ImageVector, ImageVector.seq == Image.seq)
-            .where(
-                ImageVector.encoder == row.key,
-                ImageVector.claim_id == claim_id,
-                ImageVector.due.is_not(None),
-                Image.state == INDEXED,
-            )
-        )
-        return list(session.scalars(mine.limit(limit)))
-
-    def _fresh(self, session: Session, row: EncoderRow, limit: int, now: float) -> list[Image]:
-        images = list(session.scalars(waiting(row, now).limit(limit)))
-        for image in list(images):
-            vector = session.get_one(ImageVector, (row.key, image.seq))
-            if vector.tries >= MAX_TRIES:
-                vector.due, vector.claim_id = None, None
-                vector.failure = f"given up after {vector.tries} tries"
-                images.remove(image)
-        if len(images) < limit:
-            images += session.scalars(behind_cursor(row).limit(limit - len(images)))
-        return images
-
-    def take_report(
-        self, session: Session, image: Image | None, claim_id: str, report: Report
-    ) -> bool:
-        """What became of one picture; True when its vectors must go: it was deleted meanwhile."""
-        if image is None or image.state == DELETING:
-            return report.is_indexed
-        vector = session.get(ImageVector, (report.encoder, image.seq))
-        if vector is None or vector.claim_id != claim_id:
-            return False
-        vector.claim_id = None
-        if report.is_indexed:
-            vector.due, vector.tries = None, 0
-            if report.version < image.version and image.claim_id is None:
-                image.work_due = self._clock()  # its payload is of before a change
-        elif report.failure:
-            vector.due, vector.failure = None, report.failure
-        else:
-            delay_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(vector.tries, 10))
-            vector.due = self._clock() + delay_s
-        return False
-
-    def rest_after(self, claim_id: str) -> float:
-        """Seconds until the next claim is given, so that other work keeps its share."""
-        claimed_at = self._claimed_at.pop(claim_id, None)
-        if claimed_at is None:
-            return 0.0
-        now = self._clock()
-        rest_s = (now - claimed_at) * (1 - self._share) / self._share
-        self._rests_until = now + rest_s
-        return rest_s
-
-    def knows(self, session: Session, key: str) -> bool:
-        """Whether this is the candidate."""
-        row = session.get(EncoderRow, key)
-        return row is not None and row.role == CANDIDATE
-
-    def is_active(self, session: Session, key: str) -> bool:
-        """Whether vectors of this encoder are those the index answers with; True while the
-        catalogue was never told of any encoder."""
-        active = by_role(session).get(ACTIVE)
-        return active is None or not key or active.key == key
-
-    def was_indexed(self, session: Session, image: Image) -> None:
-        """The candidate's cursor may have passed while it waited."""
-        row = by_role(session).get(CANDIDATE)
-        if row is not None and image.seq <= row.cursor:
-            key = (row.key, image.seq)
-            if session.get(ImageVector, key) is None:
-                session.add(
-                    ImageVector(
-                        encoder=row.key, seq=image.seq, failure="", tries=0, due=self._clock()
-                    )
-                )
+    def was_indexed(self, session: Session, encoders: Encoders, image: Image) -> None:
+        """The encoders beside the active one may have passed it while it waited."""
+        for role, row in encoders.items():
+            if role == CANDIDATE or (role == DOCUMENT_ENCODER and image.kind == PAGE):
+                vector_claims.was_indexed(session, row, image, self._clock())
 
     def announced(self, session: Session) -> Spec | None:
         """The encoder that the index is to be switched to."""
@@ -305,12 +223,9 @@ class Reindexing:
         active, row = rows.get(ACTIVE), rows.get(CANDIDATE)
         if active is not None and active.announce:
             return True
-        now = self._clock()
-        if row is None or now < self._rests_until:
+        if row is None or not self.rest.is_over:
             return False
-        if session.scalar(waiting(row, now).limit(1)) or session.scalar(
-            behind_cursor(row).limit(1)
-        ):
+        if vector_claims.is_due(session, row, EMBEDDED, self._clock()):
             return True
         return not row.hold and is_complete(session, row)
 
@@ -340,7 +255,11 @@ class Reindexing:
         total = done = failed = 0
         state = "idle"
         if candidate is not None:
-            counted = select(func.count()).select_from(Image).where(Image.state == INDEXED)
+            counted = (
+                select(func.count())
+                .select_from(Image)
+                .where(Image.state == INDEXED, Image.kind.in_(EMBEDDED))
+            )
             total = session.scalar(counted) or 0
             of_candidate = select(func.count(), func.sum(ImageVector.failure != "")).where(
                 ImageVector.encoder == candidate.key, ImageVector.due.is_(None)
@@ -361,16 +280,6 @@ class Reindexing:
             started_at=candidate.started_at if candidate is not None else None,
             dropped=dropped,
         )
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a worker says of one picture and one encoder that is not the active one."""
-
-    encoder: str
-    is_indexed: bool
-    failure: str = ""
-    version: int = 0
 
 
 def _refuse_while_switching(rows: dict[str, EncoderRow]) -> None:

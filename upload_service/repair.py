@@ -48,7 +48,7 @@ def fail_the_lost(catalog: Catalog, originals: OriginalStore) -> int:
     Blocking; returns how many.
     """
     return sum(
-        catalog.fail_without_original(image_id, originals.exists)
-        for image_id, key in catalog.waiting()
+        catalog.fail_without_original(key, ids, originals.exists)
+        for key, ids in catalog.waiting()
         if not originals.exists(key)
     )

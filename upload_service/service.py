@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import grpc.aio
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from upload_service.catalog import Catalog
-from upload_service.claims import Claims, Outcome, Result
+from upload_service.claims import Claims
 from upload_service.dump import dump
 from upload_service.intake import Header, Intake
-from upload_service.jobs import Changes, Job, Jobs
+from upload_service.jobs import Changes, Jobs
 from upload_service.reconciler import Reconciler
+from upload_service.record_wire import job_message, plain_text, record_message, text_message
 from upload_service.reindex_wire import plain_spec, reindex_message, spec_message
-from upload_service.reindexing import Reindexing, key_of
+from upload_service.reindexing import ReindexClaim, Reindexing, key_of
 from upload_service.tables import Image
+from upload_service.texts import packed
+from upload_service.work import Offer, Outcome, Result, Told
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import catalog_pb2, catalog_pb2_grpc, upload_pb2, upload_pb2_grpc
 
@@ -30,6 +32,7 @@ _OUTCOMES = {
     catalog_pb2.WorkResult.OUTCOME_FAILED: Outcome.FAILED,
     catalog_pb2.WorkResult.OUTCOME_RETRY: Outcome.RETRY,
     catalog_pb2.WorkResult.OUTCOME_DELETED: Outcome.DELETED,
+    catalog_pb2.WorkResult.OUTCOME_READ: Outcome.READ,
 }
 
 
@@ -55,10 +58,11 @@ class UploadAdapter(upload_pb2_grpc.UploadServiceServicer):
             job_id=first.header.job_id,
             tags=list(first.header.tags),
             metadata=_plain(first.header.metadata),
+            password=first.header.password,
         )
         taken = await self._intake.take(header, _chunks(parts))
         return upload_pb2.UploadResponse(
-            image=_record(taken.image), duplicate=taken.duplicate, job_id=taken.job_id
+            image=record_message(taken.image), duplicate=taken.duplicate, job_id=taken.job_id
         )
 
 
@@ -108,7 +112,14 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_pb2.GetImagesResponse:
         """Records by id."""
         images = await asyncio.to_thread(self._catalog.get, list(request.ids))
-        return catalog_pb2.GetImagesResponse(images=[_record(image) for image in images])
+        return catalog_pb2.GetImagesResponse(images=[record_message(image) for image in images])
+
+    async def GetText(
+        self, request: catalog_pb2.GetTextRequest, context: Context
+    ) -> catalog_pb2.GetTextResponse:
+        """The words of a picture or page."""
+        text = await asyncio.to_thread(self._catalog.text, request.id)
+        return catalog_pb2.GetTextResponse(text=None if text is None else text_message(text))
 
     async def ListImages(
         self, request: catalog_pb2.ListImagesRequest, context: Context
@@ -120,9 +131,10 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             request.cursor,
             list(request.states),
             list(request.tags),
+            request.document_id,
         )
         return catalog_pb2.ListImagesResponse(
-            images=[_record(image) for image in page.images],
+            images=[record_message(image) for image in page.images],
             next_cursor=page.next_cursor,
             total=page.total,
         )
@@ -138,7 +150,7 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             _plain(request.metadata) if request.HasField("metadata") else None,
         )
         self._reconciler.work_arrived()
-        return _record(image)
+        return record_message(image)
 
     async def DeleteImage(
         self, request: catalog_pb2.DeleteImageRequest, context: Context
@@ -151,14 +163,14 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
 
     async def GetJob(self, request: catalog_pb2.GetJobRequest, context: Context) -> catalog_pb2.Job:
         """Progress of a job."""
-        return _job(await asyncio.to_thread(self._jobs.get, request.job_id))
+        return job_message(await asyncio.to_thread(self._jobs.get, request.job_id))
 
     async def WatchJob(
         self, request: catalog_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[catalog_pb2.Job]:
         """Progress of a job until it is done."""
         async for job in self._jobs.watch(request.job_id):
-            yield _job(job)
+            yield job_message(job)
 
     async def GetCatalogStats(
         self, request: catalog_pb2.GetCatalogStatsRequest, context: Context
@@ -166,44 +178,72 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
         """Sizes."""
         stats = await asyncio.to_thread(self._catalog.stats)
         return catalog_pb2.CatalogStats(
-            by_state=stats.by_state, total=stats.total, size_bytes=stats.size_bytes
+            by_state=stats.by_state,
+            total=stats.total,
+            size_bytes=stats.size_bytes,
+            documents=stats.documents,
+            pages=stats.pages,
+            to_read=stats.to_read,
         )
 
     async def ClaimWork(
         self, request: catalog_pb2.ClaimWorkRequest, context: Context
     ) -> catalog_pb2.ClaimWorkResponse:
         """Work for a worker."""
-        claim = await asyncio.to_thread(
-            self._claims.claim, request.claim_id, request.limit, request.lease_s
+        offer = Offer(
+            reads=request.reads,
+            document_encoder=plain_spec(request.document_encoder)
+            if request.HasField("document_encoder")
+            else None,
         )
+        claim = await asyncio.to_thread(
+            self._claims.claim, request.claim_id, request.limit, request.lease_s, offer
+        )
+
+        def records(images: Iterable[Image]) -> list[catalog_pb2.ImageRecord]:
+            return [record_message(image, claim.texts.get(image.id, "")) for image in images]
+
+        def beside(work: ReindexClaim | None) -> catalog_pb2.ReindexWork | None:
+            if work is None:
+                return None
+            return catalog_pb2.ReindexWork(
+                encoder=spec_message(work.spec), images=records(work.images)
+            )
+
         return catalog_pb2.ClaimWorkResponse(
-            to_index=[_record(image) for image in claim.to_index],
-            to_refresh=[_record(image) for image in claim.to_refresh],
+            to_index=records(claim.to_index),
+            to_refresh=records(claim.to_refresh),
             to_delete=claim.to_delete,
             more=claim.more,
-            reindex=None
-            if claim.reindex is None
-            else catalog_pb2.ReindexWork(
-                encoder=spec_message(claim.reindex.spec),
-                images=[_record(image) for image in claim.reindex.images],
-            ),
-            switch_to=None if claim.switch_to is None else spec_message(claim.switch_to),
+            reindex=beside(claim.reindex),
+            switch_to=claim.switch_to and spec_message(claim.switch_to),
+            to_read=records(claim.to_read),
+            documents=beside(claim.documents),
+            drop=claim.drop and spec_message(claim.drop),
         )
 
     async def ReportWork(
         self, request: catalog_pb2.ReportWorkRequest, context: Context
     ) -> catalog_pb2.ReportWorkResponse:
         """What became of it."""
-        results = [_result(result) for result in request.results]
-        switched = key_of(plain_spec(request.switched)) if request.HasField("switched") else None
-        gone = await asyncio.to_thread(self._claims.report, request.claim_id, results, switched)
+        told = Told(
+            switched=key_of(plain_spec(request.switched)) if request.HasField("switched") else None,
+            dropped=key_of(plain_spec(request.dropped)) if request.HasField("dropped") else None,
+        )
+        gone = await asyncio.to_thread(self._take_report, request.claim_id, request.results, told)
         self._changes.notify()
-        rest_s = self._reindexing.rest_after(request.claim_id)
-        if switched is not None:
+        rest_s = self._reindexing.rest.after(request.claim_id)
+        if told.switched is not None or told.dropped is not None:
             self._reconciler.work_arrived()
         if rest_s:
             asyncio.get_running_loop().call_later(rest_s, self._reconciler.work_arrived)
         return catalog_pb2.ReportWorkResponse(gone=gone)
+
+    def _take_report(
+        self, claim_id: str, messages: Iterable[catalog_pb2.WorkResult], told: Told
+    ) -> list[str]:
+        """Packing the texts takes a while, so this too is for a thread."""
+        return self._claims.report(claim_id, [_result(message) for message in messages], told)
 
     async def StartReindex(
         self, request: catalog_pb2.StartReindexRequest, context: Context
@@ -261,6 +301,7 @@ def _result(result: catalog_pb2.WorkResult) -> Result:
         reason=result.reason,
         version=result.version,
         encoder=result.encoder,
+        text=packed(plain_text(result.text)) if result.HasField("text") else None,
     )
 
 
@@ -271,62 +312,3 @@ def _plain(metadata: Struct) -> dict[str, Any]:
         raise InvalidRequest(
             field="metadata", value="a number that JSON has not", allowed="finite numbers"
         ) from None
-
-
-def _timestamp(seconds: float | None) -> Timestamp | None:
-    if seconds is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromNanoseconds(int(seconds * 1e9))
-    return stamp
-
-
-def _record(image: Image) -> catalog_pb2.ImageRecord:
-    metadata = Struct()
-    metadata.update(image.user_metadata)
-    exif = image.exif
-    return catalog_pb2.ImageRecord(
-        id=image.id,
-        sha256=image.sha256,
-        state=image.state,
-        failure=image.failure,
-        file_name=image.file_name,
-        file_path=image.file_path,
-        media_type=image.media_type,
-        size_bytes=image.size_bytes,
-        width=image.width,
-        height=image.height,
-        tags=image.tags,
-        metadata=metadata,
-        exif=catalog_pb2.Exif(
-            taken_at=exif.get("taken_at") or "",
-            camera_make=exif.get("camera_make") or "",
-            camera_model=exif.get("camera_model") or "",
-            latitude=exif.get("latitude"),
-            longitude=exif.get("longitude"),
-            orientation=exif.get("orientation") or 0,
-        ),
-        uploaded_at=_timestamp(image.uploaded_at),
-        indexed_at=_timestamp(image.indexed_at),
-        blob_key=image.blob_key,
-        version=image.version,
-    )
-
-
-def _job(job: Job) -> catalog_pb2.Job:
-    return catalog_pb2.Job(
-        job_id=job.job_id,
-        total=job.total,
-        stored=job.stored,
-        indexed=job.indexed,
-        failed=job.failed,
-        gone=job.gone,
-        done=job.done,
-        failures=[
-            catalog_pb2.JobFailure(
-                image_id=failure.image_id, file_name=failure.file_name, reason=failure.reason
-            )
-            for failure in job.failures
-        ],
-        created_at=_timestamp(job.created_at),
-    )

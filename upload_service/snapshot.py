@@ -54,7 +54,8 @@ class Snapshot:
     def originals(self) -> Iterator[list[Original]]:
         """What is to be in the store of originals; what is being deleted is left out."""
         rows = self._database.execute(
-            "SELECT blob_key, sha256, size_bytes FROM images WHERE state != ?"
+            "SELECT blob_key, sha256, size_bytes FROM images"
+            " WHERE state != ? AND document_id IS NULL"  # a page's bytes are its document's
             " GROUP BY blob_key ORDER BY min(seq)",
             (DELETING,),
         )

@@ -8,8 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from upload_service.kinds import PICTURE
 
 
 class Base(DeclarativeBase):
@@ -17,7 +30,13 @@ class Base(DeclarativeBase):
 
 
 class Image(Base):
-    """One picture. `seq` grows with every upload and orders the lists."""
+    """A picture, a document or a page of one, see kinds.py. `seq` grows with every upload and
+    orders the lists.
+
+    A page has the bytes of its document (`sha256`, `blob_key`, `password`) and says so by
+    `document_id`. A document's own row is never claimed but to be deleted; its state follows its
+    pages, `pages_done` of `pages`. `read_due` is for reading texts what `work_due` is for the rest.
+    """
 
     __tablename__ = "images"
 
@@ -25,7 +44,8 @@ class Image(Base):
     id: Mapped[str] = mapped_column(String(36), unique=True)
     sha256: Mapped[str] = mapped_column(String(64))
     blob_key: Mapped[str] = mapped_column(String(80))
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    kind: Mapped[str] = mapped_column(String(8), default=PICTURE)
+    state: Mapped[str] = mapped_column(String(16))
     failure: Mapped[str] = mapped_column(String, default="")
     file_name: Mapped[str] = mapped_column(String)
     file_path: Mapped[str] = mapped_column(String, default="")
@@ -44,8 +64,28 @@ class Image(Base):
     claim_id: Mapped[str | None] = mapped_column(String(64))
     lost_claims: Mapped[int] = mapped_column(Integer, default=0)
     retries: Mapped[int] = mapped_column(Integer, default=0)
+    document_id: Mapped[str | None] = mapped_column(String(36))
+    page: Mapped[int] = mapped_column(Integer, default=0)
+    pages: Mapped[int] = mapped_column(Integer, default=0)
+    pages_done: Mapped[int] = mapped_column(Integer, default=0)
+    password: Mapped[str] = mapped_column(String, default="")
+    text_source: Mapped[str] = mapped_column(String(8), default="")
+    read_due: Mapped[float | None] = mapped_column(Float)
+    read_claim_id: Mapped[str | None] = mapped_column(String(64))
+    read_tries: Mapped[int] = mapped_column(Integer, default=0)
 
     __table_args__ = (
+        Index("ix_images_state", "state", "kind"),
+        # Also for counting and listing what is no page.
+        Index("ix_images_document", "document_id", "seq", "state"),
+        # The newest upload first, of a document the first page first: see reading.py.
+        Index(
+            "ix_images_to_read",
+            text("(seq - page) DESC"),
+            text("page"),
+            sqlite_where=text("read_due IS NOT NULL"),
+            postgresql_where=text("read_due IS NOT NULL"),
+        ),
         Index("ix_images_work_due", "work_due"),
         Index("ix_images_claim_id", "claim_id"),
         {"sqlite_autoincrement": True},
@@ -61,6 +101,22 @@ class ImageTag(Base):
     seq: Mapped[int] = mapped_column(
         ForeignKey("images.seq", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+class Text(Base):
+    """What was read in a picture or on a page; `text_source` of its row says by what means.
+
+    `words` is JSON, compressed: see texts.py. `failure` says why nothing could be read.
+    """
+
+    __tablename__ = "texts"
+
+    seq: Mapped[int] = mapped_column(ForeignKey("images.seq", ondelete="CASCADE"), primary_key=True)
+    reader: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(String)
+    words: Mapped[bytes] = mapped_column(LargeBinary)
+    failure: Mapped[str] = mapped_column(String, default="")
+    read_at: Mapped[float] = mapped_column(Float)
 
 
 class Job(Base):
@@ -82,7 +138,7 @@ class JobImage(Base):
 
 
 class EncoderRow(Base):
-    """An encoder that the catalogue was told of: active, candidate or previous, one of each.
+    """An encoder that the catalogue was told of: one for each role of encoder_rows.py.
 
     `cursor` is the `seq` up to which pictures were handed out to be embedded with it. `hold`: do
     not switch to it by itself. `announce`: the index is yet to be told that it is the active one.

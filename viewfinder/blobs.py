@@ -36,6 +36,7 @@ _SUFFIXES = {
     "image/heic": "heic",
     "image/heif": "heif",
     "image/avif": "avif",
+    "application/pdf": "pdf",
 }
 
 

@@ -116,6 +116,23 @@ class ImageNotIndexed(ViewfinderError):
 
 
 @dataclass(eq=False)
+class PageOfDocument(ViewfinderError):
+    """A page is neither deleted nor changed alone."""
+
+    image_id: str
+    page: int
+    document_id: str
+    code: ClassVar[str] = "page_of_document"
+    http_status: ClassVar[int] = 409
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "A page goes with its document"
+    template: ClassVar[str] = (
+        "{image_id} is page {page} of document {document_id}; delete or change the document,"
+        " its pages follow"
+    )
+
+
+@dataclass(eq=False)
 class JobNotFound(ViewfinderError):
     """No such job."""
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.upload_service.conftest import House, jpeg
-from upload_service.claims import Outcome, Result
+from upload_service.work import Outcome, Result
 from viewfinder.errors import ImageNotFound, InvalidRequest, JobNotFound
 from viewfinder.ids import new_id
 

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from tests.upload_service.conftest import House, jpeg
-from upload_service.claims import MAX_LOST_CLAIMS, Outcome, Result
+from upload_service.claims import MAX_LOST_CLAIMS
+from upload_service.work import Outcome, Result
 from viewfinder.errors import InvalidRequest
 
 

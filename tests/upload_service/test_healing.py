@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.upload_service.conftest import House, jpeg
-from upload_service.claims import Outcome, Result
 from upload_service.healing import Healed, Healing, StoredVectors
 from upload_service.tables import Image
+from upload_service.work import Outcome, Result
 
 OLD: dict[str, Any] = {"name": "old", "revision": "1", "kind": "dense", "dim": 2, "pixels": {}}
 NEW: dict[str, Any] = {**OLD, "name": "new"}

@@ -116,7 +116,7 @@ async def test_a_disk_that_fills_while_bytes_come_is_said(
 async def test_a_failed_picture_sent_again_gets_another_try(house: House) -> None:
     taken = await house.take(jpeg())
     house.claims.claim("job", 32, 60)
-    from upload_service.claims import Outcome, Result
+    from upload_service.work import Outcome, Result
 
     house.claims.report("job", [Result(taken.image.id, Outcome.FAILED, "broken")])
     again = await house.take(jpeg())

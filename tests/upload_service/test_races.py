@@ -10,10 +10,10 @@ from contextlib import suppress
 import pytest
 
 from tests.upload_service.conftest import House, jpeg
-from upload_service.claims import Outcome, Result
 from upload_service.intake import Taken
 from upload_service.jobs import Job
 from upload_service.repair import remove_orphans
+from upload_service.work import Outcome, Result
 from viewfinder.blobs import blob_key
 from viewfinder.errors import ServiceUnavailable
 

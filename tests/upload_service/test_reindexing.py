@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.upload_service.conftest import House, jpeg
-from upload_service.claims import Claim, Outcome, Result
 from upload_service.reindexing import key_of
+from upload_service.work import Claim, Outcome, Result, Told
 from viewfinder.errors import InvalidRequest
 
 LEASE_S = 60
@@ -58,7 +58,7 @@ class Worker:
         switched = None
         if claim.switch_to is not None:
             self.active, switched = claim.switch_to, key_of(claim.switch_to)
-        return self.house.claims.report(claim_id, results, switched)
+        return self.house.claims.report(claim_id, results, Told(switched))
 
     def run(self) -> Claim:
         claim_id, claim = self.claim()

@@ -8,10 +8,10 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from tests.upload_service.conftest import House, jpeg
-from upload_service.claims import Outcome, Result
 from upload_service.database import open_catalogue
 from upload_service.repair import fail_the_lost, remove_orphans, repair
 from upload_service.service import _plain
+from upload_service.work import Outcome, Result
 from viewfinder.blobs import blob_key
 from viewfinder.errors import InvalidRequest
 

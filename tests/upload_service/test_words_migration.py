@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from sqlalchemy import URL, create_engine, text
 
 from tests.upload_service.conftest import Clock
-from upload_service.claims import Claims, Outcome, Result
-from upload_service.database import Writer, open_catalogue
+from upload_service.claims import Claims
+from upload_service.database import Writer, migrations, open_catalogue
 from upload_service.reindexing import Reindexing
+from upload_service.work import Outcome, Result
 
 
 @pytest.fixture
@@ -22,7 +24,11 @@ def clock() -> Clock:
 
 def catalogue_of_before(file: Path) -> None:
     """Ten pictures as the version before had them: eight indexed, one failed, one waiting."""
-    engine = open_catalogue(file)
+    engine = create_engine(URL.create("sqlite", database=str(file)))
+    with engine.connect() as connection:
+        config = migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
     with engine.begin() as connection:
         for number in range(1, 11):
             state = {9: "failed", 10: "stored"}.get(number, "indexed")
@@ -41,7 +47,6 @@ def catalogue_of_before(file: Path) -> None:
                     "due": 0.0 if state == "stored" else None,
                 },
             )
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     engine.dispose()
 
 

@@ -240,7 +240,7 @@ class ClaimWorkRequest(_message.Message):
     def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ..., reads: _Optional[bool] = ..., document_encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class ClaimWorkResponse(_message.Message):
-    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to", "to_read", "documents")
+    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to", "to_read", "documents", "drop")
     TO_INDEX_FIELD_NUMBER: _ClassVar[int]
     TO_REFRESH_FIELD_NUMBER: _ClassVar[int]
     TO_DELETE_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +249,7 @@ class ClaimWorkResponse(_message.Message):
     SWITCH_TO_FIELD_NUMBER: _ClassVar[int]
     TO_READ_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    DROP_FIELD_NUMBER: _ClassVar[int]
     to_index: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_refresh: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_delete: _containers.RepeatedScalarFieldContainer[str]
@@ -257,7 +258,8 @@ class ClaimWorkResponse(_message.Message):
     switch_to: _common_pb2.EncoderSpec
     to_read: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     documents: ReindexWork
-    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., to_read: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., documents: _Optional[_Union[ReindexWork, _Mapping]] = ...) -> None: ...
+    drop: _common_pb2.EncoderSpec
+    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., to_read: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., documents: _Optional[_Union[ReindexWork, _Mapping]] = ..., drop: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class ReindexWork(_message.Message):
     __slots__ = ("encoder", "images")
@@ -298,14 +300,16 @@ class WorkResult(_message.Message):
     def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ..., text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ...) -> None: ...
 
 class ReportWorkRequest(_message.Message):
-    __slots__ = ("claim_id", "results", "switched")
+    __slots__ = ("claim_id", "results", "switched", "dropped")
     CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     SWITCHED_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
     claim_id: str
     results: _containers.RepeatedCompositeFieldContainer[WorkResult]
     switched: _common_pb2.EncoderSpec
-    def __init__(self, claim_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[WorkResult, _Mapping]]] = ..., switched: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+    dropped: _common_pb2.EncoderSpec
+    def __init__(self, claim_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[WorkResult, _Mapping]]] = ..., switched: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., dropped: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class ReportWorkResponse(_message.Message):
     __slots__ = ("gone",)
