@@ -12,6 +12,8 @@ from embedding_service.calibration_file import load_calibration
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoder_loading import UnknownEncoder, load_encoder
+from embedding_service.ocr.limits import ReaderLimits
+from embedding_service.ocr.reader import PictureReader
 from embedding_service.service import FULL_NAME, EmbeddingAdapter
 from embedding_service.settings import EmbeddingSettings
 from viewfinder.rpc_server import RpcServer
@@ -27,16 +29,26 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM."""
     embedders = EmbedderSet(default, load)
+    reader = _reader(settings)
     server = RpcServer(settings.listen_address_of("embedding"))
     server.add(
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
-        EmbeddingAdapter(embedders),
+        EmbeddingAdapter(embedders, reader),
         FULL_NAME,
     )
     try:
         await server.run()
     finally:
+        if reader is not None:
+            await reader.close()
         await embedders.close()
+
+
+def _reader(settings: EmbeddingSettings) -> PictureReader | None:
+    if not settings.ocr:
+        return None
+    limits = ReaderLimits(threads=settings.ocr_threads, timeout_s=settings.ocr_timeout_s)
+    return PictureReader(limits, settings.ocr_idle_s, settings.ocr_waiting)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from embedding_service.ocr.reader import PictureReader
 from viewfinder.errors import InvalidRequest
 from viewfinder.pixel_spec_wire import pixel_spec_message
 from viewfinder.rpc import remaining_s
@@ -20,8 +22,10 @@ FULL_NAME = "viewfinder.v1.EmbeddingService"
 class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     """Serves the encoders."""
 
-    def __init__(self, embedders: EmbedderSet) -> None:
+    def __init__(self, embedders: EmbedderSet, reader: PictureReader | None = None) -> None:
+        """`reader`: of texts in pictures; None: they are not read."""
         self._embedders = embedders
+        self._reader = reader
 
     async def GetSpec(
         self, request: embedding_pb2.GetSpecRequest, context: Any
@@ -36,6 +40,7 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             calibration=None
             if calibration is None
             else embedding_pb2.Calibration(id=calibration.id, json=calibration.to_json()),
+            reader="" if self._reader is None else self._reader.name,
         )
 
     async def EmbedText(
@@ -60,6 +65,24 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             vectors=_vectors(vectors),
             spec=_spec_message(embedder.spec),
             calibration=_calibration_id(embedder),
+        )
+
+    async def ReadPicture(
+        self, request: embedding_pb2.ReadPictureRequest, context: Any
+    ) -> embedding_pb2.ReadPictureResponse:
+        """The words in a picture."""
+        if self._reader is None:
+            raise InvalidRequest("VIEWFINDER_OCR", "false", "true, for texts to be read")
+        pixels = _pixels(request.pixels)
+        if len(pixels) != 1:
+            raise InvalidRequest("pixels.count", str(len(pixels)), "one picture a call")
+        words = await self._reader.read(pixels[0], remaining_s())
+        return embedding_pb2.ReadPictureResponse(
+            text=common_pb2.ReadText(
+                source="ocr",
+                reader=self._reader.name,
+                words=[common_pb2.Word(**asdict(word)) for word in words],
+            )
         )
 
 

@@ -95,6 +95,38 @@ class EmbeddingSettings(SharedSettings):
         alias="VIEWFINDER_TEXT_CACHE_SIZE",
         description="How many texts keep their vector in memory; 0 keeps none",
     )
+    ocr: bool = Field(
+        True,
+        alias="VIEWFINDER_OCR",
+        description="Read the words in pictures, and on pages without a text layer",
+    )
+    ocr_idle_s: float = Field(
+        60,
+        gt=0,
+        alias="VIEWFINDER_OCR_IDLE_S",
+        description="End the process that reads after so many seconds without work",
+    )
+    ocr_threads: int = Field(
+        1,
+        ge=1,
+        le=256,
+        alias="VIEWFINDER_OCR_THREADS",
+        description="Threads that reading one picture may use",
+    )
+    ocr_timeout_s: float = Field(
+        60,
+        ge=1,
+        alias="VIEWFINDER_OCR_TIMEOUT_S",
+        description="CPU seconds that reading one picture may take; what was read after two thirds"
+        " of them is kept",
+    )
+    ocr_waiting: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        alias="VIEWFINDER_OCR_WAITING",
+        description="How many pictures may wait to be read; more are refused, and come again",
+    )
 
     @property
     def models_dir(self) -> Path:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import structlog
 
 from embedding_service.encoders.base import Encoder, EncoderSpec, FloatArray, PixelArray
+from embedding_service.memory import give_back_freed
 
 log = structlog.get_logger()
 
@@ -83,5 +83,4 @@ class IdleUnloading:
             self._encoder = None
         log.info("encoder unloaded", encoder=self.spec.name, idle_s=self._idle_s)
         gc.collect()
-        with suppress(OSError, AttributeError):  # glibc only: it keeps what was freed otherwise
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back_freed()

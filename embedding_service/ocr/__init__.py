@@ -1,0 +1,1 @@
+"""Reads the words that stand in pictures, in a process of its own."""
