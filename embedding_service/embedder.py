@@ -10,6 +10,7 @@ from cachetools import LRUCache
 
 from embedding_service.batching import BatchingLane
 from embedding_service.encoders.base import Encoder, EncoderSpec, FloatArray, PixelArray
+from embedding_service.explaining import Explaining, TextMap
 from viewfinder.calibration import Calibration
 from viewfinder.errors import InvalidRequest
 
@@ -43,6 +44,7 @@ class Embedder:
             "images", self._embed_pictures, image_batch, _WAITING_IMAGES
         )
         self._cache: LRUCache[str, FloatArray] = LRUCache(text_cache_size)
+        self._explaining = Explaining(encoder, self.embed_texts)
 
     @property
     def spec(self) -> EncoderSpec:
@@ -87,17 +89,33 @@ class Embedder:
             InvalidRequest: too many, none, or of another size.
             DeadlineExceeded, Overloaded: see BatchingLane.
         """
-        size = self.spec.pixels.size
         if not 1 <= len(pixels) <= self.max_batch:
             raise InvalidRequest("pixels.count", str(len(pixels)), f"1..{self.max_batch} a call")
+        self._check_size(pixels)
+        return await self._images.embed(pixels, timeout_s)  # type: ignore[arg-type]
+
+    async def explain(self, pixels: PixelArray, text: str, timeout_s: float | None) -> TextMap:
+        """Where a text is seen in the one picture of uint8 [1, size, size, 3].
+
+        Raises:
+            InvalidRequest: not one picture, of another size, or the text is empty or too long.
+            NotExplainable, DeadlineExceeded, Overloaded: see Explaining.
+        """
+        if len(pixels) != 1:
+            raise InvalidRequest("pixels.count", str(len(pixels)), "1")
+        self._check_size(pixels)
+        return await self._explaining.map_of(pixels[0], text, timeout_s)
+
+    def _check_size(self, pixels: PixelArray) -> None:
+        size = self.spec.pixels.size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
             raise InvalidRequest(
                 "pixels", f"{pixels.dtype} {pixels.shape[1:]}", f"uint8 ({size}, {size}, 3)"
             )
-        return await self._images.embed(pixels, timeout_s)  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Finish what is queued."""
+        self._explaining.close()
         await self._texts.close()
         await self._images.close()
 

@@ -85,6 +85,24 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             )
         )
 
+    async def Explain(
+        self, request: embedding_pb2.ExplainRequest, context: Any
+    ) -> embedding_pb2.ExplainResponse:
+        """Where a text is seen in a picture."""
+        embedder = await self._embedders.get(request.encoder)
+        found = await embedder.explain(_pixels(request.pixels), request.text, remaining_s())
+        rows, columns = found.values.shape
+        return embedding_pb2.ExplainResponse(
+            rows=rows,
+            columns=columns,
+            data=_float_bytes(found.values),
+            tokens=[
+                embedding_pb2.TokenMap(token=token, data=_float_bytes(values))
+                for token, values in found.tokens
+            ],
+            spec=_spec_message(embedder.spec),
+        )
+
 
 def _calibration_id(embedder: Embedder) -> embedding_pb2.Calibration | None:
     calibration = embedder.calibration
@@ -101,8 +119,11 @@ def _pixels(message: common_pb2.Pixels) -> PixelArray:
 
 def _vectors(vectors: FloatArray) -> common_pb2.Vectors:
     count, dim = vectors.shape
-    data = vectors.astype("<f4", copy=False).tobytes()
-    return common_pb2.Vectors(data=data, count=count, dim=dim)
+    return common_pb2.Vectors(data=_float_bytes(vectors), count=count, dim=dim)
+
+
+def _float_bytes(values: FloatArray) -> bytes:
+    return values.astype("<f4", copy=False).tobytes()
 
 
 def _spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:

@@ -7,6 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from image_service.content import ContentSource
+from image_service.embedding_client import EmbeddingClient
+from image_service.heatmaps import Heatmaps
 from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from image_service.renditions import Renditions
@@ -48,14 +50,19 @@ async def serve(settings: ImageSettings) -> None:
             settings.rendition_queue,
             time.monotonic,
         )
-        source = ContentSource(originals, renditions, settings.chunk_bytes)
+        embedding = EmbeddingClient(settings.address_of("embedding"))
+        heatmaps = Heatmaps(renditions, originals, pixels, embedding, executor)
+        source = ContentSource(originals, renditions, heatmaps, settings.chunk_bytes)
         server = RpcServer(settings.listen_address_of("image"))
         server.add(
             add_ImageServiceServicer_to_server,
             ImageServicer(source),
             "viewfinder.v1.ImageService",
         )
-        await server.run()
+        try:
+            await server.run()
+        finally:
+            await embedding.close()
 
 
 def main() -> None:

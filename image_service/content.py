@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, get_args
 from uuid import UUID
 
+from image_service.heatmaps import Heatmaps, WantedHeatmap
 from image_service.original import Original
 from image_service.rendition_cache import RenditionKey
 from image_service.renditions import Renditions
@@ -43,9 +44,12 @@ class Content:
 class ContentSource:
     """Originals straight from the blob store, renditions from their cache."""
 
-    def __init__(self, originals: Originals, renditions: Renditions, chunk_bytes: int) -> None:
+    def __init__(
+        self, originals: Originals, renditions: Renditions, heatmaps: Heatmaps, chunk_bytes: int
+    ) -> None:
         self._originals = originals
         self._renditions = renditions
+        self._heatmaps = heatmaps
         self._chunk_bytes = chunk_bytes
 
     async def original(
@@ -81,9 +85,19 @@ class ContentSource:
         if width < 1:
             raise InvalidRequest(field="width", value=str(width), allowed="1 or more")
         key = RenditionKey(
-            parse_image_id(image_id), self._renditions.allowed_width(width), _format(image_format)
+            parse_image_id(image_id), self._renditions.allowed_width(width), parse_format(image_format)
         )
         data = await self._renditions.get(original, key)
+        size = len(data)
+        return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
+
+    async def heatmap(self, image_id: str, original: Original, wanted: WantedHeatmap) -> Content:
+        """The picture with what it was found by drawn on it.
+
+        Raises:
+            ImageNotFound, InvalidRequest, ...: see Heatmaps.
+        """
+        key, data = await self._heatmaps.get(parse_image_id(image_id), original, wanted)
         size = len(data)
         return Content(key.media_type, size, 0, size, key.etag, _split(data, self._chunk_bytes))
 
@@ -105,7 +119,12 @@ def parse_image_id(text: str) -> UUID:
         raise InvalidRequest(field="image_id", value=text[:64], allowed="a UUID") from None
 
 
-def _format(text: str) -> RenditionFormat:
+def parse_format(text: str) -> RenditionFormat:
+    """One of the formats that renditions have.
+
+    Raises:
+        InvalidRequest: it is another.
+    """
     for known in get_args(RenditionFormat):
         if text == known:
             return known  # type: ignore[no-any-return]

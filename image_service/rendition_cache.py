@@ -31,11 +31,13 @@ class RenditionKey:
     image_id: UUID
     width: int
     format: RenditionFormat
+    marks: str = ""  # digest of what is drawn on it
 
     @property
     def file_name(self) -> str:
         """Starts with the image's id, so that all renditions of an image are found by it."""
-        return f"{self.image_id}-w{self.width}-v{RENDITION_VERSION}.{self.format}"
+        marks = f"-m{self.marks}" if self.marks else ""
+        return f"{self.image_id}-w{self.width}-v{RENDITION_VERSION}{marks}.{self.format}"
 
     @property
     def etag(self) -> str:

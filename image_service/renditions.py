@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from uuid import UUID
 
@@ -62,6 +62,20 @@ class Renditions:
             BrokenImage, ImageTooLarge, ...: the original cannot be decoded.
             Overloaded: too many others are waiting.
         """
+
+        async def render() -> bytes:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, self._render, original, key)
+
+        return await self.once(key, render)
+
+    async def once(self, key: RenditionKey, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The rendition of this key; made by `make` unless it is there, however many ask for it.
+
+        Raises:
+            ImageNotFound: for FileNotFoundError of `make`, whose other errors go to all who wait.
+            Overloaded: too many others are waiting.
+        """
         cached = await asyncio.to_thread(self._cache.get, key)
         if cached is not None:
             return cached
@@ -72,7 +86,7 @@ class Renditions:
         if task is None:
             if len(self._in_flight) >= self._max_waiting:
                 raise Overloaded(what="image_service", retry_after_s=1)
-            task = asyncio.create_task(self._make(original, key))
+            task = asyncio.create_task(self._make(key, make))
             task.add_done_callback(_retrieve)
             self._in_flight[key] = task
         # A caller that gives up must not take the work from the others.
@@ -83,13 +97,13 @@ class Renditions:
         self._dropped.update(key for key in self._in_flight if key.image_id == image_id)
         await asyncio.to_thread(self._cache.drop, image_id)
 
-    async def _make(self, original: Original, key: RenditionKey) -> bytes:
+    async def _make(self, key: RenditionKey, make: Callable[[], Awaitable[bytes]]) -> bytes:
         loop = asyncio.get_running_loop()
         try:
             # Another process, or a request that ended between our look and this, may have made it.
             data = await loop.run_in_executor(self._executor, self._cache.get, key)
             if data is None:
-                data = await loop.run_in_executor(self._executor, self._render, original, key)
+                data = await make()
                 await asyncio.to_thread(self._cache.put, key, data)
         except FileNotFoundError:
             raise ImageNotFound(image_id=str(key.image_id)) from None

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from image_service.content import Content, ContentSource
+from image_service.content import Content, ContentSource, parse_format
+from image_service.heat_overlay import Box
+from image_service.heatmaps import WantedHeatmap
 from image_service.original import Original
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import image_pb2, image_pb2_grpc
@@ -63,9 +65,27 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
                 return await self._source.rendition(
                     request.image_id, _original(request), wanted.width, wanted.format
                 )
+            case "heatmap":
+                return await self._source.heatmap(
+                    request.image_id, _original(request), _wanted(request.heatmap)
+                )
             case _:
-                raise InvalidRequest(field="what", value="empty", allowed="original, rendition")
+                raise InvalidRequest(
+                    field="what", value="empty", allowed="original, rendition, heatmap"
+                )
 
 
 def _original(request: image_pb2.GetContentRequest) -> Original:
     return Original(request.blob_key, request.page, request.password)
+
+
+def _wanted(message: image_pb2.Heatmap) -> WantedHeatmap:
+    if message.width < 1:
+        raise InvalidRequest(field="width", value=str(message.width), allowed="1 or more")
+    return WantedHeatmap(
+        query=message.query,
+        encoder=message.encoder,
+        boxes=tuple(Box(one.left, one.top, one.right, one.bottom) for one in message.boxes),
+        width=message.width,
+        format=parse_format(message.format),
+    )

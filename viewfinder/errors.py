@@ -91,6 +91,19 @@ class NotCalibrated(ViewfinderError):
 
 
 @dataclass(eq=False)
+class NotExplainable(ViewfinderError):
+    """A heat map that cannot be drawn."""
+
+    encoder: str
+    reason: str
+    code: ClassVar[str] = "not_explainable"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "There is no heat map"
+    template: ClassVar[str] = "Encoder {encoder} cannot show where it sees a text: {reason}"
+
+
+@dataclass(eq=False)
 class ImageNotFound(ViewfinderError):
     """No such picture."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from viewfinder.pixels import PixelSpec
 
 FloatArray = NDArray[np.float32]
 PixelArray = NDArray[np.uint8]
+
+WHOLE_ONLY = "it only gives vectors of whole pictures"
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,15 @@ class Encoder(Protocol):
 
     def warm_up(self) -> None:
         """Run both towers once, so that the first caller does not wait for lazy set-up."""
+
+
+@runtime_checkable
+class CellEncoder(Protocol):
+    """An encoder that can also say what is seen where in a picture."""
+
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """uint8 [size, size, 3] to float32 [rows, columns, dim], in the space of its vectors.
+
+        Raises:
+            NotExplainable: not with this model, and what to do about it.
+        """

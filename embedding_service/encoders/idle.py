@@ -10,8 +10,16 @@ from contextlib import contextmanager
 
 import structlog
 
-from embedding_service.encoders.base import Encoder, EncoderSpec, FloatArray, PixelArray
+from embedding_service.encoders.base import (
+    WHOLE_ONLY,
+    CellEncoder,
+    Encoder,
+    EncoderSpec,
+    FloatArray,
+    PixelArray,
+)
 from embedding_service.memory import give_back_freed
+from viewfinder.errors import NotExplainable
 
 log = structlog.get_logger()
 
@@ -47,6 +55,17 @@ class IdleUnloading:
         """As the encoder's own."""
         with self._loaded() as encoder:
             return encoder.embed_images(pixels)
+
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """As the encoder's own, where it has that.
+
+        Raises:
+            NotExplainable: it only gives vectors of whole pictures.
+        """
+        with self._loaded() as encoder:
+            if not isinstance(encoder, CellEncoder):
+                raise NotExplainable(encoder=self.spec.name, reason=WHOLE_ONLY)
+            return encoder.embed_cells(picture)
 
     def warm_up(self) -> None:
         """As the encoder's own."""

@@ -6,16 +6,18 @@ What it is, what it was trained on and what it is bad at: docs/models/mini.md.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from embedding_service.encoders.mini_cells import MiniCells
+from embedding_service.encoders.onnx_session import make_session
 from viewfinder.pixels import PixelSpec
 
 PACKAGED = files("embedding_service.encoders") / "mini_model"
@@ -46,8 +48,12 @@ class MiniEncoder:
         self._tokenizer: Tokenizer = Tokenizer.from_str(
             (model / "tokenizer.json").read_text("utf-8")
         )
-        self._text = _session((model / "text.onnx").read_bytes(), threads)
-        self._image = _session((model / "image.onnx").read_bytes(), threads)
+        self._text = make_session((model / "text.onnx").read_bytes(), threads)
+        self._image = make_session((model / "image.onnx").read_bytes(), threads)
+        self._model = model
+        self._threads = threads
+        self._cells: MiniCells | None = None
+        self._lock = threading.Lock()
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed `n` texts; returns float32 [n, dim], every row of length 1.
@@ -86,21 +92,21 @@ class MiniEncoder:
             vectors[rows] = self._image.run(None, {"pixels": pixels[rows]})[0]
         return vectors
 
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """What is seen where: uint8 [size, size, 3] to float32 [8, 8, dim], see MiniCells.
+
+        The first call takes longer: few need it, so nothing of it is loaded before.
+        """
+        with self._lock:
+            if self._cells is None:
+                self._cells = MiniCells((self._model / "image.onnx").read_bytes(), self._threads)
+        return self._cells.embed(picture)
+
     def warm_up(self) -> None:
         """Run both towers once, so that the first caller does not wait for lazy set-up."""
         size = self.spec.pixels.size
         self.embed_texts(["a photo"])
         self.embed_images(np.zeros((1, size, size, 3), np.uint8))
-
-
-def _session(model: bytes, threads: int) -> Any:
-    runtime: Any = onnxruntime  # its names are re-exported without declaring them
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Idle threads must not spin: other services share these cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _without_lone_surrogates(text: str) -> str:

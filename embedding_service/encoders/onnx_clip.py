@@ -15,6 +15,7 @@ import onnxruntime
 
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from embedding_service.encoders.clip_text import ClipTokenizer
+from embedding_service.encoders.onnx_session import make_session
 from embedding_service.models.manifest import TOKENIZER, Manifest
 from embedding_service.models.problems import BrokenModel
 
@@ -54,8 +55,8 @@ class OnnxClipEncoder:
             providers.insert(0, "CUDAExecutionProvider")
         try:
             self._tokenize = ClipTokenizer(folder / TOKENIZER, manifest.text)
-            self._text = _session(folder / f"text.{precision}.onnx", threads, providers)
-            self._image = _session(folder / f"image.{precision}.onnx", threads, providers)
+            self._text = make_session(folder / f"text.{precision}.onnx", threads, tuple(providers))
+            self._image = make_session(folder / f"image.{precision}.onnx", threads, tuple(providers))
         except Exception as error:
             raise BrokenModel(f"{folder} cannot be loaded: {_first_line(error)}") from error
         on_cuda = "CUDAExecutionProvider" in self._image.get_providers()
@@ -121,17 +122,6 @@ def cuda_is_available() -> bool:
     """Whether this onnxruntime can use a GPU: onnxruntime-gpu, and a driver that answers."""
     runtime: Any = onnxruntime
     return "CUDAExecutionProvider" in runtime.get_available_providers()
-
-
-def _session(path: Path, threads: int, providers: list[str]) -> Any:
-    runtime: Any = onnxruntime  # its names are re-exported without declaring them
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Idle threads must not spin: other services share these cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return runtime.InferenceSession(str(path), options, providers=providers)
 
 
 def _first_line(error: Exception) -> str:

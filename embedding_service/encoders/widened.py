@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,12 @@ class WidenedEncoder:
     def embed_images(self, pixels: PixelArray) -> FloatArray:
         """As the inner encoder's own, float32 [n, dim]."""
         return self._inner.embed_images(pixels) @ self._matrix
+
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """As the inner encoder's own, float32 [rows, columns, dim]."""
+        inner: Any = self._inner
+        cells: FloatArray = inner.embed_cells(picture) @ self._matrix
+        return cells
 
     def warm_up(self) -> None:
         """As the inner encoder's own."""

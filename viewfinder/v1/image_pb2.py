@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from viewfinder.v1 import common_pb2 as viewfinder_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19viewfinder/v1/image.proto\x12\rviewfinder.v1\x1a\x1aviewfinder/v1/common.proto\"*\n\x08Original\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x0e\n\x06length\x18\x02 \x01(\x04\"*\n\tRendition\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"[\n\x07Heatmap\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\"\n\x05\x62oxes\x18\x04 \x03(\x0b\x32\x13.viewfinder.v1.Word\"\x8d\x02\n\x11GetContentRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12+\n\x08original\x18\x04 \x01(\x0b\x32\x17.viewfinder.v1.OriginalH\x00\x12-\n\trendition\x18\x05 \x01(\x0b\x32\x18.viewfinder.v1.RenditionH\x00\x12)\n\x07heatmap\x18\t \x01(\x0b\x32\x16.viewfinder.v1.HeatmapH\x00\x12\x11\n\thead_only\x18\x06 \x01(\x08\x12\x0c\n\x04page\x18\x07 \x01(\r\x12\x10\n\x08password\x18\x08 \x01(\tB\x06\n\x04what\"c\n\x0b\x43ontentHead\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0e\n\x06length\x18\x04 \x01(\x04\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"Y\n\x12GetContentResponse\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.ContentHeadH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"*\n\x15\x44ropRenditionsRequest\x12\x11\n\timage_ids\x18\x01 \x03(\t\"\x18\n\x16\x44ropRenditionsResponse2\xc2\x01\n\x0cImageService\x12S\n\nGetContent\x12 .viewfinder.v1.GetContentRequest\x1a!.viewfinder.v1.GetContentResponse0\x01\x12]\n\x0e\x44ropRenditions\x12$.viewfinder.v1.DropRenditionsRequest\x1a%.viewfinder.v1.DropRenditionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19viewfinder/v1/image.proto\x12\rviewfinder.v1\x1a\x1aviewfinder/v1/common.proto\"*\n\x08Original\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x0e\n\x06length\x18\x02 \x01(\x04\"*\n\tRendition\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"l\n\x07Heatmap\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\"\n\x05\x62oxes\x18\x04 \x03(\x0b\x32\x13.viewfinder.v1.Word\x12\x0f\n\x07\x65ncoder\x18\x05 \x01(\t\"\x8d\x02\n\x11GetContentRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12+\n\x08original\x18\x04 \x01(\x0b\x32\x17.viewfinder.v1.OriginalH\x00\x12-\n\trendition\x18\x05 \x01(\x0b\x32\x18.viewfinder.v1.RenditionH\x00\x12)\n\x07heatmap\x18\t \x01(\x0b\x32\x16.viewfinder.v1.HeatmapH\x00\x12\x11\n\thead_only\x18\x06 \x01(\x08\x12\x0c\n\x04page\x18\x07 \x01(\r\x12\x10\n\x08password\x18\x08 \x01(\tB\x06\n\x04what\"c\n\x0b\x43ontentHead\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0e\n\x06length\x18\x04 \x01(\x04\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"Y\n\x12GetContentResponse\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.ContentHeadH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"*\n\x15\x44ropRenditionsRequest\x12\x11\n\timage_ids\x18\x01 \x03(\t\"\x18\n\x16\x44ropRenditionsResponse2\xc2\x01\n\x0cImageService\x12S\n\nGetContent\x12 .viewfinder.v1.GetContentRequest\x1a!.viewfinder.v1.GetContentResponse0\x01\x12]\n\x0e\x44ropRenditions\x12$.viewfinder.v1.DropRenditionsRequest\x1a%.viewfinder.v1.DropRenditionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,17 +37,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDITION']._serialized_start=116
   _globals['_RENDITION']._serialized_end=158
   _globals['_HEATMAP']._serialized_start=160
-  _globals['_HEATMAP']._serialized_end=251
-  _globals['_GETCONTENTREQUEST']._serialized_start=254
-  _globals['_GETCONTENTREQUEST']._serialized_end=523
-  _globals['_CONTENTHEAD']._serialized_start=525
-  _globals['_CONTENTHEAD']._serialized_end=624
-  _globals['_GETCONTENTRESPONSE']._serialized_start=626
-  _globals['_GETCONTENTRESPONSE']._serialized_end=715
-  _globals['_DROPRENDITIONSREQUEST']._serialized_start=717
-  _globals['_DROPRENDITIONSREQUEST']._serialized_end=759
-  _globals['_DROPRENDITIONSRESPONSE']._serialized_start=761
-  _globals['_DROPRENDITIONSRESPONSE']._serialized_end=785
-  _globals['_IMAGESERVICE']._serialized_start=788
-  _globals['_IMAGESERVICE']._serialized_end=982
+  _globals['_HEATMAP']._serialized_end=268
+  _globals['_GETCONTENTREQUEST']._serialized_start=271
+  _globals['_GETCONTENTREQUEST']._serialized_end=540
+  _globals['_CONTENTHEAD']._serialized_start=542
+  _globals['_CONTENTHEAD']._serialized_end=641
+  _globals['_GETCONTENTRESPONSE']._serialized_start=643
+  _globals['_GETCONTENTRESPONSE']._serialized_end=732
+  _globals['_DROPRENDITIONSREQUEST']._serialized_start=734
+  _globals['_DROPRENDITIONSREQUEST']._serialized_end=776
+  _globals['_DROPRENDITIONSRESPONSE']._serialized_start=778
+  _globals['_DROPRENDITIONSRESPONSE']._serialized_end=802
+  _globals['_IMAGESERVICE']._serialized_start=805
+  _globals['_IMAGESERVICE']._serialized_end=999
 # @@protoc_insertion_point(module_scope)

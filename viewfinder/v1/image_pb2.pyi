@@ -24,16 +24,18 @@ class Rendition(_message.Message):
     def __init__(self, width: _Optional[int] = ..., format: _Optional[str] = ...) -> None: ...
 
 class Heatmap(_message.Message):
-    __slots__ = ("query", "width", "format", "boxes")
+    __slots__ = ("query", "width", "format", "boxes", "encoder")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BOXES_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
     query: str
     width: int
     format: str
     boxes: _containers.RepeatedCompositeFieldContainer[_common_pb2.Word]
-    def __init__(self, query: _Optional[str] = ..., width: _Optional[int] = ..., format: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[_common_pb2.Word, _Mapping]]] = ...) -> None: ...
+    encoder: str
+    def __init__(self, query: _Optional[str] = ..., width: _Optional[int] = ..., format: _Optional[str] = ..., boxes: _Optional[_Iterable[_Union[_common_pb2.Word, _Mapping]]] = ..., encoder: _Optional[str] = ...) -> None: ...
 
 class GetContentRequest(_message.Message):
     __slots__ = ("image_id", "blob_key", "media_type", "original", "rendition", "heatmap", "head_only", "page", "password")
