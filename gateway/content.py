@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 from gateway import examples
 from gateway.images import known_image
 from gateway.parts import Parts, PartsDep
+from gateway.records import kind_of
 from gateway.services import CONTENT_S
 from viewfinder import api_models as api
 from viewfinder.errors import InternalError, RangeNotSatisfiable
@@ -25,6 +26,8 @@ DEFAULT_FORMAT = "webp"
 WIDEST = 4096
 _YEAR_S = 31_536_000
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_PDF = "application/pdf"
+_FIRST_PAGE = 1
 _NAMES = {"webp": "webp", "jpeg": "jpg"}
 
 router = APIRouter(tags=["pictures"])
@@ -32,7 +35,10 @@ router = APIRouter(tags=["pictures"])
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The bytes",
-        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {
+            media_type: {"schema": {"type": "string", "format": "binary"}}
+            for media_type in ("image/*", "application/pdf")
+        },
     },
     206: {"description": "The range asked for, of an original"},
     304: {"description": "What you have is still right"},
@@ -56,12 +62,19 @@ async def content(
     format: Annotated[api.RenditionFormat | None, Query()] = None,  # noqa: A002
 ) -> Response:
     """Without `width` and `format` the original, byte for byte; else a rendition, upright, never
-    enlarged, at the next of the widths that are offered. Never changes under one address."""
+    enlarged, at the next of the widths that are offered. A page has no original of its own: without
+    both it is a WebP picture of its full size. The rendition of a document is its first page. Never
+    changes under one address."""
     record = await known_image(parts, image_id)
+    kind = kind_of(record)
     wanted = image_pb2.GetContentRequest(
-        image_id=record.id, blob_key=record.blob_key, media_type=record.media_type
+        image_id=record.id,
+        blob_key=record.blob_key,
+        media_type=record.media_type,
+        page=_FIRST_PAGE if kind == "document" else record.page,
+        password=record.password,
     )
-    if width is not None or format is not None:
+    if width is not None or format is not None or kind == "page":
         wanted.rendition.width = width or WIDEST
         wanted.rendition.format = format or DEFAULT_FORMAT
     else:
@@ -139,6 +152,11 @@ def _shape(
         headers["Accept-Ranges"] = "bytes"
     else:
         name = f"{name.rpartition('.')[0] or name}.{_NAMES[wanted.rendition.format]}"
+        if kind_of(record) == "page":
+            name = f"{name.rpartition('.')[0]}-page-{record.page}.{name.rpartition('.')[2]}"
+    if head.media_type == _PDF:
+        # What a PDF does in a browser's own viewer stays there.
+        headers["Content-Security-Policy"] = "sandbox"
     headers["Content-Disposition"] = f"inline; filename*=UTF-8''{quote(name, safe='')}"
     return headers
 

@@ -75,6 +75,11 @@ UPLOAD: dict[str, Any] = {
                         },
                         "metadata": {"type": "string", "description": "A JSON object"},
                         "job_id": {"type": "string", "format": "uuid"},
+                        "password": {
+                            "type": "string",
+                            "format": "password",
+                            "description": "That opens encrypted PDFs; before the files",
+                        },
                         "file_path": {
                             "type": "string",
                             "description": "Where you have the file that follows; only ever shown",
@@ -169,7 +174,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         403: "A web page of somebody else",
         404: "No such thing",
         408: "The request did not arrive",
-        409: "Not searchable yet, or vectors of another encoder",
+        409: "Not searchable yet, vectors of another encoder, or a page without its document",
         413: "Too large",
         415: "Not a picture we can read",
         416: "The range is not within the content",

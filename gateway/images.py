@@ -13,10 +13,10 @@ from gateway import examples
 from gateway.answers import answer
 from gateway.json_values import checked_metadata
 from gateway.parts import Parts, PartsDep
-from gateway.records import image_record, state_of
+from gateway.records import image_record, kind_of, picture_text, state_of
 from gateway.services import QUICK_S
 from viewfinder import api_models as api
-from viewfinder.errors import ImageNotFound, ViewfinderError
+from viewfinder.errors import ImageNotFound, InvalidRequest, ViewfinderError
 from viewfinder.v1 import catalog_pb2, search_pb2
 
 _FORGET_S = 2.0
@@ -41,7 +41,7 @@ async def known_image(parts: Parts, image_id: UUID) -> catalog_pb2.ImageRecord:
 
 @router.get(
     "/images",
-    summary="List pictures, newest first",
+    summary="List pictures and documents, newest first, or the pages of one document",
     response_model=api.ImageList,
     response_model_exclude_none=False,
     responses=examples.problems(422),
@@ -56,10 +56,17 @@ async def list_images(
     tag: Annotated[
         list[api.Tag] | None, Query(max_length=api.MAX_TAGS, description="With all of these")
     ] = None,
+    document: Annotated[
+        UUID | None, Query(description="Its pages, in their order, in place of all the rest")
+    ] = None,
 ) -> Response:
-    """A page of pictures; those being deleted only when asked for."""
+    """A page of the list; what is being deleted only when asked for."""
     request = catalog_pb2.ListImagesRequest(
-        limit=limit, cursor=cursor, states=state or (), tags=tag or ()
+        limit=limit,
+        cursor=cursor,
+        states=state or (),
+        tags=tag or (),
+        document_id="" if document is None else str(document),
     )
     page = await parts.services.catalog.ListImages(request, timeout=QUICK_S)
     return answer(
@@ -107,18 +114,41 @@ async def get_image(image_id: UUID, parts: PartsDep) -> Response:
     return answer(image_record(await known_image(parts, image_id), parts.urls))
 
 
+@router.get(
+    "/images/{image_id}/text",
+    summary="What stands in a picture or on a page",
+    response_model=api.PictureText,
+    responses=examples.problems(404, 422),
+)
+async def get_text(image_id: UUID, parts: PartsDep) -> Response:
+    """Its words with their places: of the text layer of a page, else read by sight (OCR). Without
+    a `source` nobody has looked yet. A document has no text of its own: ask for its pages."""
+    record = await known_image(parts, image_id)
+    if kind_of(record) == "document":
+        raise InvalidRequest(
+            field="id",
+            value=f"{image_id}, a document",
+            allowed=f"its pages, see /images?document={image_id}",
+        )
+    found = await parts.services.catalog.GetText(
+        catalog_pb2.GetTextRequest(id=record.id), timeout=QUICK_S
+    )
+    return answer(picture_text(found.text) if found.HasField("text") else api.PictureText())
+
+
 @router.patch(
     "/images/{image_id}",
     summary="Change tags and metadata",
     response_model=api.ImageRecord,
-    responses=examples.problems(404, 413, 422),
+    responses=examples.problems(404, 409, 413, 422),
 )
 async def update_image(
     image_id: UUID,
     change: Annotated[api.ImageUpdate, Body(openapi_examples=examples.UPDATE)],
     parts: PartsDep,
 ) -> Response:
-    """What is given replaces, what is left out stays. The index follows within moments."""
+    """What is given replaces, what is left out stays. The index follows within moments. Pages have
+    what their document has, and are not changed alone."""
     request = catalog_pb2.UpdateImageRequest(id=str(image_id))
     if change.tags is not None:
         request.tags.values.extend(change.tags)
@@ -132,12 +162,13 @@ async def update_image(
 
 @router.delete(
     "/images/{image_id}",
-    summary="Remove a picture everywhere",
+    summary="Remove a picture or document everywhere",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=examples.problems(404, 422),
+    responses=examples.problems(404, 409, 422),
 )
 async def delete_image(image_id: UUID, parts: PartsDep) -> Response:
-    """Gone for every caller when this answers; the bytes follow within moments."""
+    """Gone for every caller when this answers, a document with all its pages; the bytes follow
+    within moments. A page goes with its document only."""
     request = catalog_pb2.DeleteImageRequest(id=str(image_id))
     await parts.services.catalog.DeleteImage(request, timeout=QUICK_S)
     await _forget(parts, str(image_id))

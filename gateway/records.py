@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.json_values import from_struct
 from gateway.urls import Urls
 from viewfinder import api_models as api
-from viewfinder.v1 import catalog_pb2, search_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2, search_pb2
 
 
 def image_record(record: catalog_pb2.ImageRecord, urls: Urls) -> api.ImageRecord:
@@ -18,10 +19,17 @@ def image_record(record: catalog_pb2.ImageRecord, urls: Urls) -> api.ImageRecord
     exif = record.exif
     return api.ImageRecord(
         id=record.id,
+        kind=kind_of(record),
         url=urls.original(record.id),
         thumbnail_url=urls.thumbnail(record.id),
         state=state_of(record),
         failure=record.failure or None,
+        document_id=record.document_id or None,
+        document_url=urls.original(record.document_id) if record.document_id else None,
+        page=record.page or None,
+        pages=record.pages or None,
+        pages_done=record.pages_done if kind_of(record) == "document" else None,
+        text_source=cast(api.TextSource, record.text_source) if record.text_source else None,
         file_name=record.file_name,
         file_path=record.file_path or None,
         media_type=record.media_type,
@@ -47,6 +55,34 @@ def image_record(record: catalog_pb2.ImageRecord, urls: Urls) -> api.ImageRecord
 def state_of(record: catalog_pb2.ImageRecord) -> api.ImageState:
     """The state, which the contract keeps to those of `ImageState`."""
     return cast(api.ImageState, record.state)
+
+
+def kind_of(record: catalog_pb2.ImageRecord) -> api.ImageKind:
+    """What it is a record of."""
+    if record.document_id:
+        return "page"
+    return "document" if record.pages else "picture"
+
+
+def picture_text(text: common_pb2.ReadText) -> api.PictureText:
+    """What was read, its words joined line by line."""
+    lines = groupby(text.words, key=lambda word: word.line)
+    return api.PictureText(
+        source=cast(api.TextSource, text.source),
+        text="\n".join(" ".join(word.text for word in words) for _, words in lines),
+        words=[
+            api.Word(
+                text=word.text,
+                left=round(word.left, 5),
+                top=round(word.top, 5),
+                right=round(word.right, 5),
+                bottom=round(word.bottom, 5),
+                line=word.line,
+                confidence=round(word.confidence, 3),
+            )
+            for word in text.words
+        ],
+    )
 
 
 def job(record: catalog_pb2.Job) -> api.Job:

@@ -69,6 +69,9 @@ class RequestContext:
         )
 
 
+_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
 class _Answer:
     """Sends, with headers that every answer has."""
 
@@ -87,7 +90,8 @@ class _Answer:
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "no-referrer"
             if not self._allows_scripts:
-                headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+                more = headers.get("Content-Security-Policy", "")  # such as sandbox
+                headers["Content-Security-Policy"] = f"{_POLICY}; {more}" if more else _POLICY
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True

@@ -95,6 +95,9 @@ async def stats(parts: PartsDep) -> Response:
                 total=catalogue.total,
                 by_state=dict(catalogue.by_state),
                 size_bytes=catalogue.size_bytes,
+                documents=catalogue.documents,
+                pages=catalogue.pages,
+                to_read=catalogue.to_read,
             ),
         )
     )

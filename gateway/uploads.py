@@ -29,7 +29,7 @@ from viewfinder.errors import InvalidRequest, ViewfinderError
 from viewfinder.ids import new_id
 from viewfinder.v1 import catalog_pb2, upload_pb2
 
-_FIELDS = "tags, metadata, job_id, file_path, and files"
+_FIELDS = "tags, metadata, job_id, password, file_path, and files"
 _MAX_PATH_CHARS = 4096
 
 router = APIRouter(tags=["pictures"])
@@ -44,11 +44,15 @@ class _Options:
     job_id: str = field(default_factory=new_id)
     tags: list[str] = field(default_factory=list)
     metadata: Struct = field(default_factory=Struct)
+    password: str = field(default="", repr=False)
     file_path: str = ""  # of the next file only
     is_late: bool = False  # tags or metadata came after a file
 
     def take(self, sent: Field, is_late: bool) -> None:
         """One field; `is_late` when a file came before it."""
+        if sent.name == "password":  # never in an error
+            self.password = _password(sent.value, is_late)
+            return
         if not is_text(sent.value):
             raise InvalidRequest(field=sent.name, value=ascii(sent.value[:100]), allowed="text")
         match sent.name:
@@ -81,6 +85,7 @@ class _Options:
             tags=self.tags,
             metadata=self.metadata,
             file_path=path,
+            password=self.password,
         )
 
 
@@ -103,6 +108,7 @@ class _Outcome:
                 state=state_of(record),
                 duplicate=taken.duplicate,
                 file_name=file_name,
+                pages=record.pages or None,
             )
         )
         self._count("duplicate" if taken.duplicate else "stored")
@@ -132,7 +138,7 @@ class _Outcome:
 
 @router.post(
     "/images",
-    summary="Upload pictures",
+    summary="Upload pictures and PDFs",
     status_code=HTTPStatus.ACCEPTED,
     response_model=api.UploadAccepted,
     openapi_extra=examples.UPLOAD,
@@ -141,8 +147,9 @@ async def upload(request: Request, parts: PartsDep) -> Response:
     """Take files in; answers as soon as all are stored durably, searchable seconds later.
 
     As a form: `tags` (repeated, separated by commas, or a JSON list) and `metadata` (a JSON object)
-    are for all files; `job_id` comes before them, and a `file_path` before each. A file that is
-    refused is in `rejected`, the others are not concerned. As JSON: one picture as base64.
+    are for all files; `job_id` comes before them, so does the `password` that opens encrypted PDFs
+    among them, and a `file_path` before each. A file that is refused is in `rejected`, the others
+    are not concerned. As JSON: one picture or PDF as base64.
     """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
@@ -212,6 +219,7 @@ async def _upload_json(request: Request, parts: Parts) -> Response:
         tags=body.tags,
         metadata=metadata,
         file_path=body.file_path,
+        password=_password(body.password.get_secret_value(), is_late=False),
     )
     outcome = _Outcome(parts)
     outgoing = OutgoingFile(parts.services.upload, header)
@@ -255,6 +263,17 @@ def _uuid(value: str) -> str:
         raise InvalidRequest(
             field="job_id", value=ascii(value[:100]), allowed="a UUID, or nothing"
         ) from None
+
+
+def _password(value: str, is_late: bool) -> str:
+    allowed = f"at most {api.MAX_PASSWORD_CHARS} characters"
+    if is_late:
+        raise InvalidRequest(field="password", value="after a file", allowed="before the files")
+    if not is_text(value):
+        raise InvalidRequest(field="password", value="no Unicode text", allowed=allowed)
+    if len(value) > api.MAX_PASSWORD_CHARS:
+        raise InvalidRequest(field="password", value=f"{len(value)} characters", allowed=allowed)
+    return value
 
 
 def _path(value: str) -> str:

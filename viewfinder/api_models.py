@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, SecretStr
 
 from viewfinder.api_base import Answer, Question
 from viewfinder.api_operations import (
@@ -48,6 +48,25 @@ from viewfinder.api_operations import (
 from viewfinder.api_operations import (
     SwitchRequest as SwitchRequest,
 )
+from viewfinder.api_pictures import MAX_LIST_LIMIT as MAX_LIST_LIMIT
+from viewfinder.api_pictures import MAX_LOOKUP_IDS as MAX_LOOKUP_IDS
+from viewfinder.api_pictures import MAX_TAG_CHARS as MAX_TAG_CHARS
+from viewfinder.api_pictures import MAX_TAGS as MAX_TAGS
+from viewfinder.api_pictures import Exif as Exif
+from viewfinder.api_pictures import ImageKind as ImageKind
+from viewfinder.api_pictures import ImageList as ImageList
+from viewfinder.api_pictures import ImageRecord as ImageRecord
+from viewfinder.api_pictures import ImageState as ImageState
+from viewfinder.api_pictures import ImageUpdate as ImageUpdate
+from viewfinder.api_pictures import KnownImage as KnownImage
+from viewfinder.api_pictures import LookupRequest as LookupRequest
+from viewfinder.api_pictures import LookupResponse as LookupResponse
+from viewfinder.api_pictures import PictureText as PictureText
+from viewfinder.api_pictures import RenditionFormat as RenditionFormat
+from viewfinder.api_pictures import Tag as Tag
+from viewfinder.api_pictures import Tags as Tags
+from viewfinder.api_pictures import TextSource as TextSource
+from viewfinder.api_pictures import Word as Word
 from viewfinder.api_query import MAX_CURSOR_CHARS as MAX_CURSOR_CHARS
 from viewfinder.api_query import MAX_EXAMPLES as MAX_EXAMPLES
 from viewfinder.api_query import MAX_FACETS as MAX_FACETS
@@ -73,13 +92,8 @@ from viewfinder.api_query import Sort as Sort
 from viewfinder.api_query import Weight as Weight
 
 MAX_TOP_K = 100
-MAX_LOOKUP_IDS = 1000
-MAX_LIST_LIMIT = 200
-MAX_TAGS = 100
-MAX_TAG_CHARS = 100
+MAX_PASSWORD_CHARS = 200
 
-ImageState = Literal["stored", "queued", "indexed", "failed", "deleting"]
-RenditionFormat = Literal["webp", "jpeg"]
 SearchMode = Literal["auto", "visual", "hybrid"]
 
 
@@ -116,49 +130,6 @@ class Problem(Answer):
 # --- pictures ---
 
 
-class Exif(Answer):
-    """What the camera wrote."""
-
-    taken_at: str | None = Field(
-        None, description="ISO 8601, local time of the camera unless it says a zone"
-    )
-    camera_make: str | None = None
-    camera_model: str | None = None
-    latitude: float | None = Field(None, description="Degrees, WGS 84")
-    longitude: float | None = None
-    orientation: int | None = Field(None, description="1..8 as in EXIF")
-
-
-class ImageRecord(Answer):
-    """What is known of one picture."""
-
-    id: str
-    url: str = Field(description="The original")
-    thumbnail_url: str = Field(description="At most 320 pixels wide, WebP")
-    state: ImageState
-    failure: str | None = Field(None, description="Why it could not be indexed, when `failed`")
-    file_name: str
-    file_path: str | None = None
-    media_type: str = Field(description="Found in the content, not taken from the name")
-    size_bytes: int
-    width: int = Field(description="Pixels, as shown: after EXIF rotation")
-    height: int
-    tags: list[str] = Field(default_factory=list)
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    exif: Exif = Field(default_factory=Exif)
-    sha256: str = ""
-    uploaded_at: datetime | None = None
-    indexed_at: datetime | None = None
-
-
-class ImageList(Answer):
-    """A page of pictures, newest first."""
-
-    images: list[ImageRecord]
-    next_cursor: str | None = Field(None, description="Absent on the last page")
-    total: int = Field(description="Of all that match")
-
-
 class UploadedImage(Answer):
     """An accepted file: durable, and searchable soon."""
 
@@ -168,6 +139,7 @@ class UploadedImage(Answer):
     state: ImageState
     duplicate: bool = Field(description="These bytes were here already; the id is the one of then")
     file_name: str
+    pages: int | None = Field(None, description="Of a document (a PDF): how many it has")
 
 
 class RejectedFile(Answer):
@@ -186,7 +158,7 @@ class UploadAccepted(Answer):
 
 
 class Base64Upload(Question):
-    """One picture as JSON, for clients that cannot send multipart."""
+    """One picture or PDF as JSON, for clients that cannot send multipart."""
 
     filename: str = Field(min_length=1, max_length=255)
     image_base64: str = Field(min_length=1, description="Standard base64, without a `data:` prefix")
@@ -194,53 +166,16 @@ class Base64Upload(Question):
     metadata: dict[str, Any] = Field(default_factory=dict)
     job_id: UUID | None = Field(None, description="Uploads with the same one share a job")
     file_path: str = Field("", max_length=4096)
-
-
-Tag = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG_CHARS)
-]
-Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
-
-
-class ImageUpdate(Question):
-    """What may be changed of a picture. What is left out stays; what is given replaces."""
-
-    tags: Tags | None = None
-    metadata: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> ImageUpdate:
-        if self.tags is None and self.metadata is None:
-            raise ValueError("give tags, metadata or both")
-        return self
-
-
-class LookupRequest(Question):
-    """Ids to look for, such as those of files about to be sent (see `viewfinder.ids`)."""
-
-    ids: list[UUID] = Field(max_length=MAX_LOOKUP_IDS)
-
-
-class KnownImage(Answer):
-    """A picture that is here."""
-
-    id: str
-    state: ImageState
-    failure: str | None = None
-    file_name: str
-
-
-class LookupResponse(Answer):
-    """Those of the ids that are known; the others are not."""
-
-    images: list[KnownImage]
+    password: SecretStr = Field(
+        SecretStr(""), max_length=MAX_PASSWORD_CHARS, description="That opens a PDF"
+    )
 
 
 # --- jobs ---
 
 
 class JobFailure(Answer):
-    """A picture that could not be indexed."""
+    """A picture or page that could not be indexed."""
 
     image_id: str
     file_name: str
@@ -248,7 +183,7 @@ class JobFailure(Answer):
 
 
 class Job(Answer):
-    """How far the pictures of one upload, or of several that share a job, have come."""
+    """How far the pictures and pages of one upload, or of several that share a job, have come."""
 
     job_id: str
     total: int

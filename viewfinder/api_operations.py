@@ -116,9 +116,12 @@ class CollectionStats(Answer):
 class CatalogueStats(Answer):
     """The catalogue."""
 
-    total: int = Field(description="All but those being deleted")
-    by_state: dict[str, int]
+    total: int = Field(description="Pictures and pages, all but those being deleted")
+    by_state: dict[str, int] = Field(description="Pictures and pages")
     size_bytes: int = Field(description="Of all originals")
+    documents: int = Field(0, description="PDFs")
+    pages: int = Field(0, description="Of these PDFs")
+    to_read: int = Field(0, description="Pictures and pages whose text is yet to be read")
 
 
 class Stats(Answer):
