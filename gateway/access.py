@@ -17,7 +17,7 @@ from viewfinder.errors import ForbiddenOrigin, Unauthorized, ViewfinderError
 OPEN_PATHS = frozenset({"/health", "/ready", "/openapi.json"})
 OPEN_PREFIXES = ("/docs", "/static-offline-docs")
 
-_CONTENT = re.compile(r"/images/([0-9a-f-]{36})/content")
+_CONTENT = re.compile(r"/images/([0-9a-f-]{36})/(?:content|heatmap)")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

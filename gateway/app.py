@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from gateway import content, images, jobs, problem, reindex, search, status, uploads
+from gateway import content, heatmap, images, jobs, problem, reindex, search, status, uploads
 from gateway.access import Access
 from gateway.body_limits import BodyLimits
 from gateway.metrics import Metrics
@@ -50,7 +50,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     problem.install(app)
     # Routes are tried one after the other: searches are the most frequent, and the most urgent.
-    for room in (search, content, uploads, images, jobs, reindex, status):
+    for room in (search, content, heatmap, uploads, images, jobs, reindex, status):
         app.include_router(room.router)
     # The last one added is the outermost.
     app.add_middleware(BodyLimits, settings=settings)

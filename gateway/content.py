@@ -25,6 +25,7 @@ from viewfinder.v1 import catalog_pb2, image_pb2
 DEFAULT_FORMAT = "webp"
 WIDEST = 4096
 _YEAR_S = 31_536_000
+_HEATMAP_S = 300
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _PDF = "application/pdf"
 _FIRST_PAGE = 1
@@ -79,14 +80,26 @@ async def content(
         wanted.rendition.format = format or DEFAULT_FORMAT
     else:
         wanted.original.SetInParent()
+    return await send_content(parts, request, record, wanted)
+
+
+async def send_content(
+    parts: Parts,
+    request: Request,
+    record: catalog_pb2.ImageRecord,
+    wanted: image_pb2.GetContentRequest,
+) -> Response:
+    """What image_service makes of `wanted`: whole, the range asked for, or that it is the same."""
     is_head = request.method == "HEAD"
     tags = request.headers.get("if-none-match")
     if tags is not None or is_head:
         head = await _head(parts, wanted)
         if tags is not None and _matches(tags, head.etag):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(parts, head))
+            return Response(
+                status_code=HTTPStatus.NOT_MODIFIED, headers=_headers(parts, wanted, head)
+            )
         if is_head:
-            headers = _headers(parts, head)
+            headers = _headers(parts, wanted, head)
             return Response(
                 headers={**headers, **_shape(record, wanted, head)}, media_type=head.media_type
             )
@@ -107,7 +120,7 @@ async def _stream(
     if first is None or first.WhichOneof("part") != "head":
         raise InternalError(request_id=current_request_id())
     head = first.head
-    headers = {**_headers(parts, head), **_shape(record, wanted, head)}
+    headers = {**_headers(parts, wanted, head), **_shape(record, wanted, head)}
     status = HTTPStatus.OK
     if is_part:
         status = HTTPStatus.PARTIAL_CONTENT
@@ -132,13 +145,16 @@ async def _head(parts: Parts, wanted: image_pb2.GetContentRequest) -> image_pb2.
     raise InternalError(request_id=current_request_id())
 
 
-def _headers(parts: Parts, head: image_pb2.ContentHead) -> dict[str, str]:
+def _headers(
+    parts: Parts, wanted: image_pb2.GetContentRequest, head: image_pb2.ContentHead
+) -> dict[str, str]:
     """What a 304 says as well."""
     whose = "private" if parts.settings.api_key else "public"
-    return {
-        "ETag": f'"{head.etag}"',
-        "Cache-Control": f"{whose}, max-age={_YEAR_S}, immutable",
-    }
+    fresh = f"max-age={_YEAR_S}, immutable"
+    if wanted.WhichOneof("what") == "heatmap":
+        # Another encoder, or words read since, make another picture at the same address.
+        fresh = f"max-age={_HEATMAP_S}"
+    return {"ETag": f'"{head.etag}"', "Cache-Control": f"{whose}, {fresh}"}
 
 
 def _shape(
@@ -151,7 +167,8 @@ def _shape(
     if wanted.WhichOneof("what") == "original":
         headers["Accept-Ranges"] = "bytes"
     else:
-        name = f"{name.rpartition('.')[0] or name}.{_NAMES[wanted.rendition.format]}"
+        kind = wanted.rendition.format or wanted.heatmap.format
+        name = f"{name.rpartition('.')[0] or name}.{_NAMES[kind]}"
         if kind_of(record) == "page":
             name = f"{name.rpartition('.')[0]}-page-{record.page}.{name.rpartition('.')[2]}"
     if head.media_type == _PDF:

@@ -103,8 +103,8 @@ def job(record: catalog_pb2.Job) -> api.Job:
     )
 
 
-def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
-    """A hit; everything shown of it travelled in its payload."""
+def search_hit(hit: search_pb2.Hit, urls: Urls, query: str | None) -> api.SearchHit:
+    """A hit; everything shown of it travelled in its payload. `query`: the text that found it."""
     payload = hit.payload_json
     return api.SearchHit(
         id=hit.id,
@@ -112,6 +112,7 @@ def search_hit(hit: search_pb2.Hit, urls: Urls) -> api.SearchHit:
         relevance=round(hit.relevance, 4) if hit.HasField("relevance") else None,
         url=urls.original(hit.id),
         thumbnail_url=urls.thumbnail(hit.id),
+        heatmap_url=urls.heatmap(hit.id, query) if query else None,
         metadata=api.HitMetadata.model_validate_json(payload)
         if payload
         else api.HitMetadata.model_validate(from_struct(hit.payload)),

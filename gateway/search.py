@@ -175,7 +175,7 @@ async def _search(parts: Parts, request: search_pb2.SearchRequest) -> search_pb2
 def _answer(
     parts: Parts, found: search_pb2.SearchResponse, query: str | None
 ) -> api.SearchResponse:
-    hits = [search_hit(hit, parts.urls) for hit in found.hits]
+    hits = [search_hit(hit, parts.urls, query) for hit in found.hits]
     return api.SearchResponse(
         query=query,
         results=hits,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from urllib.parse import quote
 
 THUMBNAIL_WIDTH = 320
 _THUMBNAIL = f"width={THUMBNAIL_WIDTH}&format=webp"
@@ -37,13 +38,20 @@ class Urls:
         """Where the thumbnail is."""
         return self._content(image_id, _THUMBNAIL)
 
+    def heatmap(self, image_id: str, query: str) -> str:
+        """Where it is shown why this text found it."""
+        return self._address(image_id, "heatmap", f"query={quote(query, safe='')}")
+
     def _content(self, image_id: str, query: str) -> str:
+        return self._address(image_id, "content", query)
+
+    def _address(self, image_id: str, what: str, query: str) -> str:
         if self._key is not None:
             # The same all day long, so that browsers can keep what they fetched.
             expires = (int(time.time()) // _DAY_S + 2) * _DAY_S
             signed = f"expires={expires}&signature={self._signature(image_id, expires)}"
             query = f"{query}&{signed}" if query else signed
-        return f"{self._base}/images/{image_id}/content{'?' if query else ''}{query}"
+        return f"{self._base}/images/{image_id}/{what}{'?' if query else ''}{query}"
 
     def _signature(self, image_id: str, expires: int) -> str:
         assert self._key is not None

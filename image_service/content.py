@@ -85,7 +85,9 @@ class ContentSource:
         if width < 1:
             raise InvalidRequest(field="width", value=str(width), allowed="1 or more")
         key = RenditionKey(
-            parse_image_id(image_id), self._renditions.allowed_width(width), parse_format(image_format)
+            parse_image_id(image_id),
+            self._renditions.allowed_width(width),
+            parse_format(image_format),
         )
         data = await self._renditions.get(original, key)
         size = len(data)

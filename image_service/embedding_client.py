@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from viewfinder.errors import InternalError
 from viewfinder.pictures import PixelSpec
+from viewfinder.pixel_spec_wire import pixel_spec_of
 from viewfinder.rpc import open_channel
 from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
@@ -49,7 +50,7 @@ class EmbeddingClient:
             return known
         request = embedding_pb2.GetSpecRequest(encoder=name)
         spec = (await self._stub.GetSpec(request, timeout=_QUICK_S)).spec
-        found = HeatEncoder(spec.name, spec.revision, _pixel_spec(spec.pixels))
+        found = HeatEncoder(spec.name, spec.revision, pixel_spec_of(spec.pixels))
         self._known[name] = time.monotonic(), found
         return found
 
@@ -77,15 +78,3 @@ class EmbeddingClient:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
-
-
-def _pixel_spec(spec: common_pb2.PixelSpec) -> PixelSpec:
-    return PixelSpec.checked(
-        spec.size,
-        spec.resize_mode or "shortest",
-        spec.interpolation or "bicubic",
-        spec.fill,
-        spec.multiple,
-        spec.min_pixels,
-        spec.max_pixels,
-    )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import qdrant_edge as edge
 
-from search_service.terms import TermReader
 from search_service.vector_index import SparseVector
+from viewfinder.terms import TermReader
 
 _K = 1.2
 _B = 0.5

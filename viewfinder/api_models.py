@@ -94,6 +94,7 @@ from viewfinder.api_query import Weight as Weight
 MAX_TOP_K = 100
 MAX_PASSWORD_CHARS = 200
 
+HeatmapShow = Literal["auto", "map", "words"]
 SearchMode = Literal["auto", "visual", "hybrid"]
 
 
@@ -286,6 +287,9 @@ class SearchHit(Answer):
     )
     url: str
     thumbnail_url: str
+    heatmap_url: str | None = Field(
+        None, description="The picture with what `query` found on it; null without a text"
+    )
     metadata: HitMetadata
     matched: list[str] = Field(
         default_factory=list,

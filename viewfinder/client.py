@@ -25,10 +25,14 @@ from pydantic import ValidationError
 
 from viewfinder import api_models as api
 from viewfinder.client_answers import (
+    Content as Content,
+)
+from viewfinder.client_answers import (
     error_of,
     problem_of,
     raise_problem,
     read_answer,
+    read_content,
     server_sent_events,
 )
 from viewfinder.client_connection import Connection
@@ -62,15 +66,6 @@ class FileToUpload:
         if self.file_name:
             return self.file_name
         return self.source.name if isinstance(self.source, Path) else "picture"
-
-
-@dataclass(frozen=True)
-class Content:
-    """The bytes of an original or of a rendition."""
-
-    media_type: str
-    data: bytes
-    etag: str
 
 
 class Client(Connection):
@@ -194,13 +189,32 @@ class Client(Connection):
             wanted["width"] = width
         if format is not None:
             wanted["format"] = format
-        response = self._request("GET", f"/images/{image_id}/content", params=wanted)
-        raise_problem(response)
-        return Content(
-            media_type=response.headers.get("content-type", ""),
-            data=response.content,
-            etag=response.headers.get("etag", "").strip('"'),
-        )
+        return self._content(f"/images/{image_id}/content", wanted)
+
+    def heatmap(
+        self,
+        image_id: UUID | str,
+        query: str,
+        *,
+        width: int = 1024,
+        format: api.RenditionFormat = "webp",  # noqa: A002 - as in the address
+        show: api.HeatmapShow = "auto",
+    ) -> Content:
+        """The picture with what `query` finds in it drawn on it, at most so wide.
+
+        `show`: "map" where the encoder sees it, "words" the words of it that stand there, "auto"
+        both, but on a page that has such words only these.
+
+        Raises:
+            ImageNotFound: there is none.
+            NotExplainable: the encoder cannot say where it sees something.
+            NothingToShow: "words", and none of them stands there.
+        """
+        wanted = {"query": query, "width": width, "format": format, "show": show}
+        return self._content(f"/images/{image_id}/heatmap", wanted)
+
+    def _content(self, path: str, wanted: Mapping[str, str | int]) -> Content:
+        return read_content(self._request("GET", path, params=dict(wanted)))
 
     def update(
         self,

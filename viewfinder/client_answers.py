@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
@@ -21,6 +22,25 @@ from viewfinder.errors import (
 Answer = TypeVar("Answer", bound=BaseModel)
 
 _UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of an original or of a rendition."""
+
+    media_type: str
+    data: bytes
+    etag: str
+
+
+def read_content(response: httpx.Response) -> Content:
+    """The bytes that were asked for. Raises the error behind a problem."""
+    raise_problem(response)
+    return Content(
+        media_type=response.headers.get("content-type", ""),
+        data=response.content,
+        etag=response.headers.get("etag", "").strip('"'),
+    )
 
 
 def error_of(problem: api.Problem) -> ViewfinderError:

@@ -104,6 +104,20 @@ class NotExplainable(ViewfinderError):
 
 
 @dataclass(eq=False)
+class NothingToShow(ViewfinderError):
+    """Words to be marked, and none of them stands there."""
+
+    query: str
+    code: ClassVar[str] = "nothing_to_show"
+    http_status: ClassVar[int] = 422
+    grpc_status: ClassVar[str] = "FAILED_PRECONDITION"
+    title: ClassVar[str] = "No word of the query stands there"
+    template: ClassVar[str] = (
+        "No word of {query!r} was read in this picture: ask with show=map or show=auto"
+    )
+
+
+@dataclass(eq=False)
 class ImageNotFound(ViewfinderError):
     """No such picture."""
 

@@ -56,7 +56,9 @@ class OnnxClipEncoder:
         try:
             self._tokenize = ClipTokenizer(folder / TOKENIZER, manifest.text)
             self._text = make_session(folder / f"text.{precision}.onnx", threads, tuple(providers))
-            self._image = make_session(folder / f"image.{precision}.onnx", threads, tuple(providers))
+            self._image = make_session(
+                folder / f"image.{precision}.onnx", threads, tuple(providers)
+            )
         except Exception as error:
             raise BrokenModel(f"{folder} cannot be loaded: {_first_line(error)}") from error
         on_cuda = "CUDAExecutionProvider" in self._image.get_providers()

@@ -1,4 +1,4 @@
-"""The commands about pictures: index, search, similar, show, delete."""
+"""The commands about pictures: index, search, similar, show, explain, delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from viewfinder.api_models import SearchMode
+from viewfinder.api_models import HeatmapShow, RenditionFormat, SearchMode
 from viewfinder.cli import output
 from viewfinder.cli.connection import (
     INTERRUPTED,
@@ -119,6 +119,7 @@ def register(app: typer.Typer) -> None:
     app.command("search", help=SEARCH_HELP)(search)
     app.command("similar")(similar)
     app.command("show")(show)
+    app.command("explain")(explain)
     app.command("delete")(delete)
 
 
@@ -257,6 +258,36 @@ def show(
             print(image.model_dump_json(indent=2))
         else:
             output.show_record(Console(highlight=False), client, image)
+
+
+def explain(
+    image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture that is there.")],
+    query: Annotated[str, typer.Argument(help="What it was found by.")],
+    output_file: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="A .webp, .jpg or .jpeg file.")
+    ],
+    width: Annotated[int, typer.Option(min=1, max=4096, help="At most so many pixels.")] = 1024,
+    show: Annotated[
+        HeatmapShow,
+        typer.Option(help="map: where the encoder sees it; words: the words of it; auto: both."),
+    ] = "auto",
+    api: Api = None,
+) -> None:
+    """Draw why a picture is found: where it shows the query, and the words of it that stand there.
+
+    viewfinder explain 4f6b66be-b371-8c36-7299-c77f5b771ca0 "a cat" -o why.webp
+    """
+    formats: dict[str, RenditionFormat] = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
+    wanted = formats.get(output_file.suffix.lower())
+    if wanted is None:
+        raise fail(f"{output_file}: end it with {', '.join(formats)}", WRONG_ARGUMENT)
+    with gateway(api) as client:
+        drawn = client.heatmap(image_id, query, width=width, format=wanted, show=show)
+    try:
+        output_file.write_bytes(drawn.data)
+    except OSError as error:
+        raise fail(f"{output_file} cannot be written: {error.strerror}") from None
+    print(output_file)
 
 
 def delete(

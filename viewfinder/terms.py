@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from search_service.stop_words import STOP_WORDS
+from viewfinder.stop_words import STOP_WORDS
 
 _LONGEST_TERM = 64
 _CONNECTOR = "_"
