@@ -10,9 +10,10 @@ from uuid import UUID
 
 import numpy as np
 
-from search_service.encoder_binding import Binding, EncoderSpec
+from search_service.encoder_binding import MULTI, Binding, EncoderSpec
 from search_service.epoch import Counter
 from search_service.filters import Condition
+from search_service.late import MAX_NUMBERS, MAX_ROWS
 from search_service.recall import RecallGauge, RecallState
 from search_service.vector_index import (
     FacetCount,
@@ -23,6 +24,7 @@ from search_service.vector_index import (
     ScoredPoint,
     Vector,
     VectorIndex,
+    Vectors,
 )
 from viewfinder.errors import InvalidRequest
 
@@ -62,15 +64,17 @@ class Collection:
             async with self._binding_lock:
                 await self._bind_if_empty(spec)
 
-    async def upsert(self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector) -> int:
-        """Insert or replace; row i of `vectors` [n, dim] belongs to points[i].
+    async def upsert(
+        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vectors
+    ) -> int:
+        """Insert or replace; vectors[i] belongs to points[i].
 
         Raises:
             EncoderMismatch: the index holds points of another encoder.
             InvalidRequest: a vector is not finite, or zero, or not of the spec's length.
             StorageFull: nothing of it was acknowledged; what was before is safe.
         """
-        _check_vectors(spec, points, vectors)
+        check_vectors(spec, points, vectors)
         async with self._binding_lock:
             await self._bind_if_empty(spec)
             self._binding.check(spec)
@@ -147,7 +151,7 @@ class Collection:
         if self._upserts or await self._index.count():
             return
         # First the index, then the binding: a crash in between leaves an empty index, made again.
-        await self._index.create(spec.dim)
+        await self._index.create(spec.dim, multi=spec.is_multi)
         self._binding.bind(spec)
 
     async def _write(self, write: Callable[[], Awaitable[object]]) -> int:
@@ -158,17 +162,44 @@ class Collection:
         return self._epoch.bump()
 
 
-def _check_vectors(spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector) -> None:
-    if spec.kind != "dense":
-        raise InvalidRequest("spec.kind", spec.kind, "dense: this index holds one vector a picture")
-    if vectors.shape != (len(points), spec.dim):
+def check_vectors(spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vectors) -> None:
+    """Raises InvalidRequest unless there is a vector, or a matrix, of the spec for every point."""
+    if spec.kind not in ("dense", MULTI):
+        raise InvalidRequest("spec.kind", spec.kind, f"dense, or {MULTI} beside the active one")
+    if spec.is_multi:
+        _check_matrices(spec.dim, points, vectors)
+        return
+    if not isinstance(vectors, np.ndarray) or vectors.shape != (len(points), spec.dim):
         raise InvalidRequest(
-            "vectors", f"of shape {vectors.shape}", f"one of {spec.dim} numbers for every point"
+            "vectors",
+            f"of shape {vectors.shape}" if isinstance(vectors, np.ndarray) else "matrices",
+            f"one of {spec.dim} numbers for every point",
         )
+    wrong = _wrong_row(vectors)
+    if wrong is not None:
+        raise InvalidRequest(f"vectors[{wrong[0]}]", f"of length {wrong[1]}", "finite and not zero")
+
+
+def _check_matrices(dim: int, points: Sequence[IndexPoint], matrices: Vectors) -> None:
+    if isinstance(matrices, np.ndarray) or len(matrices) != len(points):
+        raise InvalidRequest("multi", f"{len(matrices)} matrices", "one for every point")
+    most = min(MAX_ROWS, MAX_NUMBERS // dim)
+    for number, matrix in enumerate(matrices):
+        if matrix.ndim != 2 or matrix.shape[1] != dim or not 1 <= len(matrix) <= most:
+            raise InvalidRequest(
+                f"multi[{number}]", f"of shape {matrix.shape}", f"1..{most} rows of {dim} numbers"
+            )
+        wrong = _wrong_row(matrix)
+        if wrong is not None:
+            raise InvalidRequest(
+                f"multi[{number}]",
+                f"with row {wrong[0]} of length {wrong[1]}",
+                "finite and not zero",
+            )
+
+
+def _wrong_row(vectors: Vector) -> tuple[int, float] | None:
     # A row with NaN or an infinity has no finite length: one pass tells all three.
     lengths = np.linalg.norm(vectors, axis=1)
     wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
-    if wrong.size:
-        raise InvalidRequest(
-            f"vectors[{wrong[0]}]", f"of length {lengths[wrong[0]]}", "finite and not zero"
-        )
+    return (int(wrong[0]), float(lengths[wrong[0]])) if wrong.size else None

@@ -16,12 +16,12 @@ from uuid import UUID
 
 import structlog
 
-from search_service.collection import Collection, CollectionState
+from search_service.collection import Collection, CollectionState, check_vectors
 from search_service.durable_file import write_atomically
-from search_service.encoder_binding import EncoderSpec
+from search_service.encoder_binding import EncoderSpec, check_can_answer
 from search_service.epoch import Epoch
 from search_service.telling import TellingWrites, on_each
-from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vector
+from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vectors
 from viewfinder.errors import InvalidRequest
 
 HOME = ""
@@ -74,8 +74,13 @@ class CollectionSet(TellingWrites):
         """Make what has met no encoder ready for this one, ahead of its first vectors."""
         await self.active.prepare(spec)
 
+    async def of_encoder(self, spec: EncoderSpec) -> Collection | None:
+        """The one of this encoder, whether it answers or not."""
+        slot = self._slot_of(spec)
+        return None if slot is None else self._slots[slot]
+
     async def upsert(
-        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector, beside: bool
+        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vectors, beside: bool
     ) -> int:
         """Insert or replace, durably; the new epoch.
 
@@ -86,12 +91,13 @@ class CollectionSet(TellingWrites):
             EncoderMismatch, InvalidRequest, StorageFull: see Collection.upsert.
         """
         collection = self.active
-        if beside and collection.spec != spec:
+        check_vectors(spec, points, vectors)  # before anything is made for them
+        if (beside or spec.is_multi) and collection.spec != spec:
             collection = await self._of(spec)
         writing = collection.upsert(spec, points, vectors)
 
         async def matters() -> bool:
-            return collection is self.active
+            return collection is self.active or spec.is_multi
 
         return await self.told(writing, matters)
 
@@ -107,8 +113,9 @@ class CollectionSet(TellingWrites):
         """From now on this encoder's collection answers, an empty one where it has met no picture.
 
         Returns the new epoch. Raises StorageFull when the pointer cannot be written; all is then
-        as before.
+        as before. InvalidRequest: a multivector encoder answers beside the active one only.
         """
+        check_can_answer(spec)
         await self._of(spec)
         async with self._changing:
             slot = self._slot_of(spec)
@@ -140,8 +147,13 @@ class CollectionSet(TellingWrites):
                     field="spec", value=str(spec), allowed="an encoder that does not answer"
                 )
             collection = self._slots.pop(slot)
-            await collection.close()
-            await asyncio.to_thread(self._remove, slot)
+            self._epoch.bump()
+            try:
+                await collection.close()
+                await asyncio.to_thread(self._remove, slot)
+            finally:
+                if spec.is_multi:  # its pages were among the answers
+                    await self.tell_caches()
 
     async def in_order(self) -> list[Collection]:
         """The active one first, then the others."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from search_service.collection import Collection, CollectionState
 from search_service.encoder_binding import EncoderSpec
-from search_service.vector_index import IndexPoint, Vector
+from search_service.vector_index import IndexPoint, Vectors
 
 
 class Collections(Protocol):
@@ -23,10 +23,14 @@ class Collections(Protocol):
     async def prepare(self, spec: EncoderSpec) -> None:
         """Make what has met no encoder ready for this one, ahead of its first vectors."""
 
+    async def of_encoder(self, spec: EncoderSpec) -> Collection | None:
+        """The one of this encoder, whether it answers or not."""
+
     async def upsert(
-        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector, beside: bool
+        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vectors, beside: bool
     ) -> int:
-        """Insert or replace, durably; the new epoch. `beside`: made when there is none."""
+        """Insert or replace, durably; the new epoch. `beside`: made when there is none; that of a
+        multivector encoder always is beside."""
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
         """Replace the payload of those that exist, in all collections."""

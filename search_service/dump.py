@@ -16,12 +16,13 @@ import numpy as np
 from search_service.collection import Collection
 from search_service.collections import Collections
 from search_service.encoder_binding import EncoderSpec
-from search_service.vector_index import IndexPoint, IndexRecord, SparseVector, Vector
-from search_service.wire import spec_message, uuid_of, vectors_of
+from search_service.vector_index import IndexPoint, IndexRecord, SparseVector, Vector, Vectors
+from search_service.wire import either_of, matrices_message, spec_message, uuid_of
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import common_pb2, search_pb2
 
 _PAGE_POINTS = 256
+_PAGE_MATRICES = 8  # each is as large as hundreds of pictures
 _MESSAGE_BYTES = 2 << 20  # a page of long texts becomes several messages
 
 
@@ -49,7 +50,9 @@ async def dump(collections: Collections) -> AsyncIterator[DumpedCollection | lis
 async def _pages(collection: Collection) -> AsyncIterator[list[IndexRecord]]:
     after: UUID | None = None
     while True:
-        records, after = await collection.scroll(after, _PAGE_POINTS)
+        spec = collection.spec
+        at_once = _PAGE_MATRICES if spec is not None and spec.is_multi else _PAGE_POINTS
+        records, after = await collection.scroll(after, at_once)
         if records:
             yield records
         if after is None:
@@ -81,13 +84,13 @@ def messages_of(
     return [*messages, _points_message(points, vectors)]
 
 
-def stored_points_of(message: search_pb2.StoredPoints) -> tuple[list[IndexPoint], Vector]:
-    """Points and vectors [n, dim] of a dump.
+def stored_points_of(message: search_pb2.StoredPoints) -> tuple[list[IndexPoint], Vectors]:
+    """Points of a dump, and the vector or matrix of each.
 
     Raises:
         InvalidRequest: a payload is no JSON object, an id no UUID, or the vectors are torn.
     """
-    return [_index_point(point) for point in message.points], vectors_of(message.vectors)
+    return [_index_point(point) for point in message.points], either_of(message)
 
 
 def _stored_point(record: IndexRecord) -> search_pb2.StoredPoint:
@@ -104,6 +107,9 @@ def _stored_point(record: IndexRecord) -> search_pb2.StoredPoint:
 def _points_message(
     points: Sequence[search_pb2.StoredPoint], vectors: Sequence[Vector]
 ) -> search_pb2.DumpCollectionsResponse:
+    if vectors[0].ndim == 2:
+        matrices = search_pb2.StoredPoints(points=points, multi=matrices_message(vectors))
+        return search_pb2.DumpCollectionsResponse(points=matrices)
     rows = np.ascontiguousarray(np.stack(vectors), dtype="<f4")
     return search_pb2.DumpCollectionsResponse(
         points=search_pb2.StoredPoints(

@@ -33,7 +33,7 @@ from search_service.vector_index import (
     IndexRecord,
     IndexUnusable,
     ScoredPoint,
-    Vector,
+    Vectors,
 )
 from viewfinder.errors import StorageFull, ViewfinderError
 
@@ -54,7 +54,9 @@ class HostedShard:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Any = None
         self._start()
-        self._dim: int | None = self._call("dim_now")
+        self._dim: int | None
+        self._multi: bool
+        self._dim, self._multi = self._call("shape")
 
     @property
     def folder(self) -> Path:
@@ -67,11 +69,16 @@ class HostedShard:
         return self._dim
 
     @property
+    def multi(self) -> bool:
+        """Whether it is for matrices of vectors."""
+        return self._multi
+
+    @property
     def process_id(self) -> int:
         """Of the host; 0 once closed."""
         return 0 if self._process is None else self._process.pid
 
-    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
+    def upsert(self, points: Sequence[IndexPoint], vectors: Vectors) -> None:
         """See EdgeShard, as for all of these."""
         self._call("upsert", points, vectors)
 
@@ -207,8 +214,8 @@ def _serve(connection: Any, folder: Path, options: EngineOptions) -> None:
         except EOFError:  # the service is gone
             name, arguments = "close", ()
         try:
-            result = shard.dim if name == "dim_now" else getattr(shard, name)(*arguments)
-            answer = (True, result)
+            shape = shard.dim, shard.multi
+            answer = (True, shape if name == "shape" else getattr(shard, name)(*arguments))
         except (IndexFault, ViewfinderError) as error:
             answer = (False, _described(error))
         with suppress(BrokenPipeError):

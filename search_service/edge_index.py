@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 from uuid import UUID
 
-import numpy as np
 import structlog
 
 from search_service.edge_generations import (
@@ -36,6 +35,7 @@ from search_service.edge_host import HostedShard, build_command
 from search_service.edge_shard import EdgeShard
 from search_service.engine_options import EngineOptions
 from search_service.filters import Condition
+from search_service.late import POOLED_ROWS
 from search_service.vector_index import (
     FacetCount,
     IndexFault,
@@ -45,7 +45,7 @@ from search_service.vector_index import (
     IndexRecord,
     IndexUnusable,
     ScoredPoint,
-    Vector,
+    Vectors,
 )
 from viewfinder.errors import ViewfinderError
 
@@ -55,6 +55,7 @@ Shard: TypeAlias = EdgeShard | HostedShard
 log = structlog.get_logger()
 
 _CATCH_UP_POINTS = 256
+_CATCH_UP_PAGES = 16  # a page has the vectors of hundreds of pictures
 _TAIL_SHARE = 0.1
 _CHECKS = 20
 _RETRY_AFTER_S = 600.0
@@ -103,18 +104,18 @@ class EdgeIndex:
         """Whether there is anything in it. Blocking: for opening, before anything is asked."""
         return self._shard.count() > 0
 
-    async def create(self, dim: int) -> None:
+    async def create(self, dim: int, *, multi: bool = False) -> None:
         """Make an empty index for vectors of this length; what was there is lost."""
         await self._cancel_build()
         async with self._writing:
-            await self._on_thread(self._create, dim)
+            await self._on_thread(self._create, dim, multi)
 
-    async def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
-        """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
+    async def upsert(self, points: Sequence[IndexPoint], vectors: Vectors) -> None:
+        """Insert or replace; vectors[i] belongs to points[i]."""
         ids = [point.id for point in points]
         await self._write(ids, lambda: self._shard.upsert(points, vectors))
         self._uncounted += len(ids)
-        if self._uncounted >= self._build_above // _CHECKS:
+        if self._uncounted >= self._build_at // _CHECKS:
             await self._build_if_worth_it(await self.count())
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
@@ -194,12 +195,12 @@ class EdgeIndex:
                     raise
                 time.sleep(0.05)
 
-    def _create(self, dim: int) -> None:
+    def _create(self, dim: int, multi: bool) -> None:
         self._shard.close()
         old = self._generation.number
         self._generation = Generation(old + 1)
         shard = EdgeShard(self._folder_of(old + 1), self._options)
-        shard.create(dim)
+        shard.create(dim, multi=multi)
         write_generation(self._folder, self._generation)
         self._shard = shard
         self._rewritten = 0
@@ -251,9 +252,17 @@ class EdgeIndex:
             return
         built = self._generation.built
         tail = points - built + self._rewritten
-        enough = max(self._build_above / 4, built * _TAIL_SHARE) if built else self._build_above
+        enough = max(self._build_at / 4, built * _TAIL_SHARE) if built else self._build_at
         if tail >= enough:
             self._start_build()
+
+    @property
+    def _build_at(self) -> int:
+        return self._build_above // (POOLED_ROWS if self._shard.multi else 1)
+
+    @property
+    def _at_once(self) -> int:
+        return _CATCH_UP_PAGES if self._shard.multi else _CATCH_UP_POINTS
 
     def _start_build(self) -> asyncio.Task[None]:
         self._build_began = time.monotonic()
@@ -286,7 +295,7 @@ class EdgeIndex:
             log.info("building the graph", points=points)
             await _run_builder(folder, self._options)
             next_shard = await self._on_build_thread(HostedShard, folder, self._options)
-            while len(self._touched) > _CATCH_UP_POINTS:
+            while len(self._touched) > self._at_once:
                 await self._bring_over(next_shard)
             async with self._writing:
                 while self._touched:
@@ -311,7 +320,7 @@ class EdgeIndex:
     async def _bring_over(self, target: Shard) -> None:
         """Some of the points written meanwhile, as they are now."""
         assert self._touched is not None
-        ids = [self._touched.pop() for _ in range(min(_CATCH_UP_POINTS, len(self._touched)))]
+        ids = [self._touched.pop() for _ in range(min(self._at_once, len(self._touched)))]
         try:
             records = await self.retrieve(ids)
             there = {record.id for record in records}
@@ -344,7 +353,7 @@ async def _run_builder(folder: Path, options: EngineOptions) -> None:
 def _put(target: Shard, records: Sequence[IndexRecord], gone: Sequence[UUID]) -> None:
     if records:
         points = [IndexPoint(record.id, record.payload, record.words) for record in records]
-        target.upsert(points, np.stack([record.vector for record in records]))
+        target.upsert(points, [record.vector for record in records])
     if gone:
         target.delete(gone)
 

@@ -8,6 +8,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from search_service.edge_config import WORDS
+from search_service.late import PAGES, POOLED, RERANKED, pool
 from search_service.vector_index import (
     IndexQuery,
     IndexRecord,
@@ -18,7 +19,9 @@ from search_service.vector_index import (
 
 
 def named_vectors(vector: Vector, words: SparseVector | None) -> Any:
-    """What a point carries: [dim] alone, or with the words beside it."""
+    """What a point carries: [dim] alone, or with the words beside it; or [rows, dim] and means."""
+    if vector.ndim == 2:
+        return {PAGES: vector, POOLED: pool(vector)}
     return vector if words is None else {"": vector, WORDS: sparse_vector(words)}
 
 
@@ -33,7 +36,18 @@ def nearest_to(query: IndexQuery) -> Any:
     """What the query looks for: the nearest vectors, or the texts that have most of its words."""
     if query.vector is None:
         return edge.Query.Nearest(sparse_vector(query.words), using=WORDS)
+    if query.vector.ndim == 2:
+        return edge.Query.Nearest(query.vector, using=PAGES)  # type: ignore[arg-type] # as below
     return edge.Query.Nearest(query.vector)  # type: ignore[arg-type] # the stub knows lists only
+
+
+def first_stage(query: IndexQuery, found_by: Any, params: Any) -> Any:
+    """The pages that are worth ranking by all of their rows; None: all are ranked so."""
+    if query.vector is None or query.vector.ndim != 2 or query.exact:
+        return None
+    nearest = edge.Query.Nearest(query.vector, using=POOLED)  # type: ignore[arg-type] # as above
+    limit = max(RERANKED, query.limit)
+    return [edge.Prefetch(query=nearest, limit=limit, filter=found_by, params=params)]
 
 
 def vectors_with(query: IndexQuery) -> Any:
@@ -59,15 +73,18 @@ def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:
 
 
 def _dense(vectors: Any) -> Vector:
-    return np.asarray(vectors[""] if isinstance(vectors, dict) else vectors, dtype=np.float32)
+    if isinstance(vectors, dict):
+        vectors = vectors[PAGES] if PAGES in vectors else vectors[""]
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def record_of(record: Any) -> IndexRecord:
     """A stored point."""
-    words = record.vector.get(WORDS) if isinstance(record.vector, dict) else None
+    named = record.vector  # read once: it is made of lists anew each time
+    words = named.get(WORDS) if isinstance(named, dict) else None
     return IndexRecord(
         record.id,
-        _dense(record.vector),
+        _dense(named),
         record.payload or {},
         None if words is None else SparseVector(tuple(words.indices), tuple(words.values)),
     )

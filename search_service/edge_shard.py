@@ -25,6 +25,7 @@ import qdrant_edge as edge
 from search_service.edge_config import WORDS, shard_config
 from search_service.edge_filter import edge_filter
 from search_service.edge_points import (
+    first_stage,
     hit_of,
     named_vectors,
     nearest_to,
@@ -34,6 +35,7 @@ from search_service.edge_points import (
 )
 from search_service.engine_options import EngineOptions
 from search_service.filters import FILTER_KEYS, Condition
+from search_service.late import PAGES, late_options
 from search_service.vector_index import (
     FacetCount,
     IndexFault,
@@ -42,7 +44,7 @@ from search_service.vector_index import (
     IndexRecord,
     IndexUnusable,
     ScoredPoint,
-    Vector,
+    Vectors,
 )
 from viewfinder.errors import StorageFull
 
@@ -77,6 +79,7 @@ class EdgeShard:
         self._for_building = for_building
         self._shard: Any = None
         self._dim: int | None = None
+        self._multi = False
         self._unflushed_points = 0
         if (folder / "edge_config.json").exists():
             self._load()
@@ -93,7 +96,12 @@ class EdgeShard:
         """Length of the vectors; None as long as `create` was never called."""
         return self._dim
 
-    def create(self, dim: int) -> None:
+    @property
+    def multi(self) -> bool:
+        """Whether it is for matrices of vectors."""
+        return self._multi
+
+    def create(self, dim: int, *, multi: bool = False) -> None:
         """Make an empty index for vectors of this length; what was there is lost."""
         self._require_space()
         fresh = self._folder.with_name(f"{self._folder.name}.new")
@@ -104,9 +112,7 @@ class EdgeShard:
                 self._dim = None
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.parent.mkdir(parents=True, exist_ok=True)
-            shard = edge.EdgeShard.create(
-                str(fresh), shard_config(dim, self._options, for_building=self._for_building)
-            )
+            shard = edge.EdgeShard.create(str(fresh), self._config(dim, multi))
             for key, kind in FILTER_KEYS.items():
                 shard.update(edge.UpdateOperation.create_field_index(key, _SCHEMA[kind]))
             shard.close()
@@ -114,11 +120,11 @@ class EdgeShard:
             fresh.rename(self._folder)
             sync_path(self._folder.parent)
             self._shard = edge.EdgeShard.load(str(self._folder))
-        self._dim = dim
+        self._dim, self._multi = dim, multi
         self._unflushed_points = 0
 
-    def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
-        """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
+    def upsert(self, points: Sequence[IndexPoint], vectors: Vectors) -> None:
+        """Insert or replace; vectors[i] belongs to points[i]."""
         self._write(
             edge.UpdateOperation.upsert_points(
                 [
@@ -130,7 +136,7 @@ class EdgeShard:
                     for point, vector in zip(points, vectors, strict=True)
                 ]
             ),
-            len(points),
+            self._weight(vectors),
         )
 
     def set_payload(self, points: Sequence[IndexPoint]) -> int:
@@ -150,7 +156,7 @@ class EdgeShard:
         words = [
             edge.PointVectors(id=point.id, vector={WORDS: sparse_vector(point.words)})
             for point in points
-            if point.id in there and point.words is not None
+            if point.id in there and point.words is not None and not self._multi
         ]
         if words:
             self._write(edge.UpdateOperation.update_vectors(words), len(words))
@@ -186,14 +192,17 @@ class EdgeShard:
             return []
         found_by = edge_filter(query.conditions, query.without)
         with self._engine_call():
+            params = None if query.vector is None else self._params(query, found_by)
+            stages = first_stage(query, found_by, params)
             request = edge.QueryRequest(
+                prefetches=stages,
                 query=nearest_to(query),
                 limit=query.limit,
                 filter=found_by,
                 score_threshold=query.score_threshold,
                 with_payload=query.with_payload,
                 with_vector=vectors_with(query),
-                params=None if query.vector is None else self._params(query, found_by),
+                params=params if stages is None else self._late_params(),
             )
             return [hit_of(point, query) for point in self._shard.query(request)]
 
@@ -202,7 +211,8 @@ class EdgeShard:
         if self._shard is None or not ids:
             return []
         with self._engine_call():
-            return [record_of(record) for record in self._shard.retrieve(list(ids), True, True)]
+            records = self._shard.retrieve(list(ids), True, self._stored)
+            return [record_of(record) for record in records]
 
     def facet(self, key: str, conditions: Sequence[Condition], limit: int) -> list[FacetCount]:
         """The most frequent values of an indexed key; exact."""
@@ -230,7 +240,9 @@ class EdgeShard:
         """Records by ascending id, and where to go on; None at the end."""
         if self._shard is None:
             return [], None
-        request = edge.ScrollRequest(limit=limit, offset=after, with_payload=True, with_vector=True)
+        request = edge.ScrollRequest(
+            limit=limit, offset=after, with_payload=True, with_vector=self._stored
+        )
         with self._engine_call():
             records, following = self._shard.scroll(request)
         return [record_of(record) for record in records], following
@@ -243,17 +255,34 @@ class EdgeShard:
                 self._shard.close()
             self._shard = None
 
-    def _config(self, dim: int) -> Any:
-        return shard_config(dim, self._options, for_building=self._for_building)
+    def _weight(self, vectors: Vectors) -> int:
+        """As much to write as so many pictures."""
+        return sum(map(len, vectors)) // 4 if self._multi else len(vectors)
+
+    @property
+    def _stored(self) -> Any:
+        """What a record has of vectors; means are made anew."""
+        return [PAGES] if self._multi else True
+
+    def _config(self, dim: int, multi: bool) -> Any:
+        return shard_config(dim, self._options, for_building=self._for_building, multi=multi)
+
+    def _late_params(self) -> Any:
+        if self._options.late_quantisation == "none":
+            return None
+        return edge.SearchParams(quantization=self._rescoring)
+
+    @property
+    def _rescoring(self) -> Any:
+        return edge.QuantizationSearchParams(rescore=True, oversampling=self._options.oversampling)
 
     def _params(self, query: IndexQuery, found_by: Any) -> Any:
         if query.exact:
             return edge.SearchParams(exact=True)
-        options = self._options
+        options = late_options(self._options) if self._multi else self._options
         if query.ef is not None:
             options = replace(options, ef=query.ef)
-        again = edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
-        int8 = again if options.int8 else None
+        int8 = self._rescoring if options.int8 and not self._multi else None
         if not query.conditions:
             return edge.SearchParams(hnsw_ef=options.ef, quantization=int8)
         # The estimate costs 0.05 ms.
@@ -280,18 +309,16 @@ class EdgeShard:
         shutil.rmtree(self._folder / "temp_segments", ignore_errors=True)
         try:
             stored = json.loads((self._folder / "edge_config.json").read_text())
-            dim = int(stored["vectors"][""]["size"])
+            multi = PAGES in stored["vectors"]
+            dim = int(stored["vectors"][PAGES if multi else ""]["size"])
             with self._engine_call():
-                if WORDS not in (stored.get("sparse_vectors") or {}):
+                if not multi and WORDS not in (stored.get("sparse_vectors") or {}):
                     _add_words(self._folder)
-                shard = edge.EdgeShard.load(
-                    str(self._folder),
-                    shard_config(dim, self._options, for_building=self._for_building),
-                )
+                shard = edge.EdgeShard.load(str(self._folder), self._config(dim, multi))
                 if shard.info().points_count != shard.count(edge.CountRequest(exact=True)):
                     shard.optimize()
                 self._shard = shard
-            self._dim = dim
+            self._dim, self._multi = dim, multi
         except (IndexFault, OSError, ValueError, KeyError, TypeError) as error:
             raise IndexUnusable(_why_unusable(self._folder, error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import Vector
-from search_service.wire import spec_of, vectors_of
+from search_service.wire import matrices_of, spec_of, vectors_of
 from viewfinder.calibration import BrokenCalibration, Calibration
+from viewfinder.errors import ServiceUnavailable
 from viewfinder.rpc import open_channel
 from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
 SERVICE = "embedding_service"
+_DOCUMENT_SPEC_S = 10.0
 _ASK_AGAIN_S = 60.0  # for a calibration, when no embedded query tells of a new one
 
 log = structlog.get_logger()
@@ -26,7 +29,8 @@ log = structlog.get_logger()
 class EmbeddingClient:
     """Opens its channel on construction; needs a running event loop.
 
-    `on_new_calibration` is called before hits get another relevance than they had.
+    `on_new_calibration` is called before hits get another relevance than they had, or pages are
+    looked for by another encoder.
     """
 
     def __init__(
@@ -40,6 +44,8 @@ class EmbeddingClient:
         self._stub: Any = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
         self._timeout_s = timeout_s
         self._calibrations = _Calibrations()
+        self._document_spec: EncoderSpec | None = None
+        self._document_spec_seen_s = -math.inf
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The query vector [dim] of a text."""
@@ -69,6 +75,34 @@ class EmbeddingClient:
         """The encoder's spec."""
         response = await self._stub.GetSpec(embedding_pb2.GetSpecRequest(), timeout=self._timeout_s)
         return spec_of(response.spec)
+
+    async def document_spec(self) -> EncoderSpec | None:
+        """The encoder of pages; None: there is none. Asked for every few seconds."""
+        if time.monotonic() - self._document_spec_seen_s < _DOCUMENT_SPEC_S:
+            return self._document_spec
+        request = embedding_pb2.GetSpecRequest(document=True)
+        response = await self._stub.GetSpec(request, timeout=self._timeout_s)
+        spec = spec_of(response.spec) if response.HasField("spec") else None
+        if spec is not None and not spec.is_multi:
+            spec = None  # of a service that knows no documents yet
+        is_new = self._document_spec_seen_s > -math.inf and spec != self._document_spec
+        self._document_spec, self._document_spec_seen_s = spec, time.monotonic()
+        if is_new and self._on_new_calibration is not None:
+            await self._on_new_calibration()
+        return spec
+
+    async def embed_tokens(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
+        """The rows [tokens, dim] of a text, by a document encoder.
+
+        Raises:
+            ServiceUnavailable: it answers with something else.
+        """
+        request = embedding_pb2.EmbedTextRequest(texts=[text], encoder=encoder)
+        response = await self._stub.EmbedText(request, timeout=self._timeout_s)
+        matrices = matrices_of(response.multi)
+        if len(matrices) != 1 or not len(matrices[0]):
+            raise ServiceUnavailable(SERVICE, f"{encoder} gave {len(matrices)} matrices of a text")
+        return matrices[0], spec_of(response.spec)
 
     async def calibration(self, spec: EncoderSpec) -> Calibration | None:
         """What this encoder has; asked for once, and again when it is another one."""

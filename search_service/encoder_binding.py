@@ -10,8 +10,11 @@ from typing import Any, Protocol
 
 from search_service.durable_file import write_atomically
 from search_service.vector_index import IndexUnusable
-from viewfinder.errors import EncoderMismatch
+from viewfinder.errors import EncoderMismatch, InvalidRequest
 from viewfinder.pixels import PixelSpec
+
+MULTI = "multivector"
+"""The kind of an encoder that makes a matrix of every page."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class EncoderSpec:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision} ({self.kind}, {self.dim} numbers)"
+
+    @property
+    def is_multi(self) -> bool:
+        """Whether it makes a matrix of every page, see late.py."""
+        return self.kind == MULTI
 
     def as_json(self) -> dict[str, Any]:
         """The spec as it is stored; also what collections' names are made of, so never changed."""
@@ -55,6 +63,12 @@ def check_encoder(bound: EncoderSpec | None, offered: EncoderSpec) -> None:
     """Raise EncoderMismatch, naming both, when the index belongs to another encoder."""
     if bound is not None and bound != offered:
         raise EncoderMismatch(index_encoder=str(bound), offered_encoder=str(offered))
+
+
+def check_can_answer(spec: EncoderSpec) -> None:
+    """Raise InvalidRequest for an encoder that nothing but pages can be searched with."""
+    if spec.is_multi:
+        raise InvalidRequest("spec.kind", spec.kind, "dense: pages answer beside another encoder")
 
 
 class EncoderBinding:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 _DENSE_SHARE = 0.5  # what a filter leaves of the points, up to which ef needs no widening
 _WIDEST = 8.0
+
+LateQuantisation: TypeAlias = Literal["none", "binary", "int8"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class EngineOptions:
     int8 and ranked again by the full vectors. `scan_points`: when a filter leaves fewer, all of
     them are compared; a graph finds too little among so few. `min_free_bytes`: writes are refused
     below it; the engine writes through mapped files, and one that cannot grow kills the process.
+    `late_*`: of the rows of pages, see late.py.
     """
 
     m: int = 16
@@ -28,6 +32,8 @@ class EngineOptions:
     search_threads: int = 1
     build_threads: int = 1
     min_free_bytes: int = 128 << 20
+    late_quantisation: LateQuantisation = "none"
+    late_on_disk: bool = True
 
     def ef_among(self, matches: int, points: int) -> int | None:
         """Candidates of a search where a filter leaves `matches` of `points`; None: compare all.

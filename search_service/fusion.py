@@ -1,4 +1,4 @@
-"""Two lists made one: by what pictures show, and by the words that are known of them.
+"""Several lists made one: by what pictures show, by the words that are known of them, by pages.
 
 Reciprocal rank fusion (Cormack, Clarke, Buettcher: SIGIR 2009), with weights. How much a list of
 words is worth depends on how much of the query its pictures have, which an engine's own fusion
@@ -26,13 +26,24 @@ Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 
 
 @dataclass(frozen=True)
-class WordWeights:
-    """What a place in the list of words is worth, that in the other list being 1: of pictures that
-    have some words of the query, and of those that have them all, if there are at most `few`."""
+class ListWeights:
+    """What a place in a list is worth: in that of words, of pictures that have some words of the
+    query, and of those that have them all, if there are at most `few`; in that of pages by their
+    rows (`late`); and in that of what looks right."""
 
     some: float
     all: float
     few: int = DEPTH
+    late: float = 0.0
+    look: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Hits, best first, and the weight of each."""
+
+    hits: Sequence[ScoredPoint]
+    weights: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class WordSearch:
     """Words to look for beside what pictures show, and what they are worth."""
 
     words: QueryWords
-    weights: WordWeights
+    weights: ListWeights
 
     async def hits(self, query: IndexQuery, search: Search) -> list[ScoredPoint]:
         """The best by words alone, best first.
@@ -68,27 +79,45 @@ class WordSearch:
         ]
         return hits if least is None else [hit for hit in hits if hit.score >= least]
 
-    def fuse(
-        self, by_look: Sequence[ScoredPoint], by_words: Sequence[ScoredPoint]
-    ) -> list[ScoredPoint]:
-        """All of both, best first."""
-        whole = {hit.id for hit in by_words if self.words.required <= set(hit.matched)}
+    def ranked(self, by_words: Sequence[ScoredPoint]) -> Ranked:
+        """What `hits` found, with their weights."""
         weights = self.weights
-        of_whole = weights.all if len(whole) <= weights.few else weights.some
-        values: dict[UUID, float] = {}
-        hits: dict[UUID, ScoredPoint] = {}
-        for rank, hit in enumerate(by_words):
-            weight = of_whole if hit.id in whole else weights.some
-            values[hit.id] = weight / (RANK_CONSTANT + rank)
-            hits[hit.id] = hit
-        for rank, hit in enumerate(by_look):
-            # Below DEPTH a picture that has words too stands where they put it, however deep the
-            # list is that was asked for.
-            if rank < DEPTH or hit.id not in values:
-                values[hit.id] = values.get(hit.id, 0.0) + 1 / (RANK_CONSTANT + rank)
-            known = hits.get(hit.id)
-            hits[hit.id] = hit if known is None else replace(hit, matched=known.matched)
-        return sorted(hits.values(), key=lambda hit: (-values[hit.id], hit.id.int))
+        has_all = [self.words.required <= set(hit.matched) for hit in by_words]
+        of_whole = weights.all if sum(has_all) <= weights.few else weights.some
+        return Ranked(by_words, [of_whole if whole else weights.some for whole in has_all])
+
+
+def fuse(
+    by_look: Sequence[ScoredPoint], beside: Sequence[Ranked], look: float = 1.0
+) -> list[ScoredPoint]:
+    """All of them, best first; `look` is the weight of the first list."""
+    values: dict[UUID, float] = {}
+    hits: dict[UUID, ScoredPoint] = {}
+    for one in beside:
+        for rank, (hit, weight) in enumerate(zip(one.hits, one.weights, strict=True)):
+            values[hit.id] = values.get(hit.id, 0.0) + weight / (RANK_CONSTANT + rank)
+            hits[hit.id] = _together(hits.get(hit.id), hit)
+    for rank, hit in enumerate(by_look):
+        # Below DEPTH a picture that is in another list too stands where that puts it, however deep
+        # the list is that was asked for.
+        if rank < DEPTH or hit.id not in values:
+            values[hit.id] = values.get(hit.id, 0.0) + look / (RANK_CONSTANT + rank)
+        hits[hit.id] = _together(hits.get(hit.id), hit)
+    return sorted(hits.values(), key=lambda hit: (-values[hit.id], hit.id.int))
+
+
+def _together(known: ScoredPoint | None, hit: ScoredPoint) -> ScoredPoint:
+    """What two lists know of one picture."""
+    if known is None:
+        return hit
+    return ScoredPoint(
+        hit.id,
+        known.score if math.isnan(hit.score) else hit.score,
+        hit.payload or known.payload,
+        known.vector if hit.vector is None else hit.vector,
+        hit.matched or known.matched,
+        known.late if hit.late is None else hit.late,
+    )
 
 
 def cosine(vector: Vector | None, query: Vector | None) -> float:

@@ -1,19 +1,24 @@
-"""How a text is looked for: by what pictures show, or by the words that are known of them too."""
+"""How a text is looked for: by what pictures show, by the words that are known of them, and by the
+pages that a document encoder has seen."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Literal, get_args
 
-from search_service.fusion import DEPTH, WordSearch, WordWeights
+from search_service.fusion import DEPTH, ListWeights, WordSearch
 from search_service.words import Bm25Words
 
-Mode = Literal["auto", "visual", "hybrid"]
+Mode = Literal["auto", "visual", "hybrid", "document"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 # Measured, see docs/evaluation.md: words that only nudge never made plain descriptions worse, also
 # where names lie; and up to ten pictures that have all the words come first, as names shall.
-AUTO = WordWeights(some=0.25, all=2.0, few=10)
-HYBRID = WordWeights(some=0.5, all=2.0, few=DEPTH)
+AUTO = ListWeights(some=0.25, all=2.0, few=10)
+HYBRID = ListWeights(some=0.5, all=2.0, few=DEPTH, late=1.0)
+DOCUMENT = ListWeights(some=1.0, all=2.0, few=DEPTH, late=2.0, look=0.25)
+
+WEIGHTS = MappingProxyType({"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT})
 
 
 def word_search(text: str, mode: Mode, words: Bm25Words) -> WordSearch | None:
@@ -21,4 +26,4 @@ def word_search(text: str, mode: Mode, words: Bm25Words) -> WordSearch | None:
     if mode == "visual":
         return None
     asked = words.of_query(text)
-    return None if asked is None else WordSearch(asked, AUTO if mode == "auto" else HYBRID)
+    return None if asked is None else WordSearch(asked, WEIGHTS[mode])

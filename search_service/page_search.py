@@ -9,7 +9,7 @@ from uuid import UUID
 
 from search_service.conditions import AnyOf
 from search_service.folding import Found, document_of, folding_of, page_of
-from search_service.fusion import DEPTH, cosine
+from search_service.fusion import DEPTH, Ranked, cosine, fuse
 from search_service.ordering import CANDIDATES, by_score, place_by
 from search_service.paging import MAX_DEPTH, MAX_FOLDED, Cursor, Place, tag_of
 from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint
@@ -23,6 +23,7 @@ _MOST_FETCHED = 2 * MAX_DEPTH
 _MOST_FOLDED_FETCHED = 5 * MAX_FOLDED
 _PAYLOAD_WITHIN = 256
 _MOST_PAGES = 500
+_BY_SHOWN: Place = (0.0, 0)  # a cursor of several lists goes on by what was shown, not by place
 _HAIR = 1e-6  # scores are 32-bit numbers
 
 
@@ -39,10 +40,14 @@ class Page:
 
 @dataclass(frozen=True)
 class FusedSearch:
-    """How to find the best by words alone, and to join them with those that look right."""
+    """How to find the best by other than the look, and to join them with those that look right.
 
-    fuse: Callable[[Sequence[ScoredPoint], Sequence[ScoredPoint]], list[ScoredPoint]]
-    find_words: Find
+    `pages_found`: of a document that was found are told the pages that were found with it, not all.
+    """
+
+    find_beside: Callable[[IndexQuery], Awaitable[list[Ranked]]]
+    look_weight: float = 1.0
+    pages_found: bool = False
 
 
 async def find_page(
@@ -56,7 +61,9 @@ async def find_page(
     """The `wanted.top_k` hits after the cursor. `query` says what to look for, not how many."""
     page = None
     if fused is not None and (cursor is None or cursor.shown):
-        page = await _by_look_and_words(wanted, query, cursor, find, fused)
+        page = await _fused(wanted, query, cursor, find, fused)
+        if page is not None and fused.pages_found and wanted.group_by:
+            return page
     if page is None and wanted.sort == "relevance":
         page = await _by_relevance(wanted, query, cursor, find)
     elif page is None:
@@ -95,10 +102,10 @@ async def _by_relevance(
         limit *= 2
 
 
-async def _by_look_and_words(
+async def _fused(
     wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find, fused: FusedSearch
 ) -> Page | None:
-    """None where no picture has any word of the query.
+    """None where nothing was found by other than the look.
 
     A place in two lists shifts with every upload, so a page goes on after all that was shown.
     """
@@ -108,10 +115,11 @@ async def _by_look_and_words(
     asked = replace(
         query, limit=limit, with_payload=bool(wanted.group_by), with_vectors=wanted.folds
     )
-    by_words = await fused.find_words(asked)
-    if not by_words:
+    beside = await fused.find_beside(asked)
+    goes_on = cursor is not None and cursor.place == _BY_SHOWN
+    if not goes_on and not any(one.hits for one in beside):
         return None
-    hits = fused.fuse(await find(asked), by_words)
+    hits = fuse(await find(asked), beside, fused.look_weight)
     folding, known = folding_of(wanted), frozenset(shown)
     found: list[Found] = []
     more = False
@@ -123,6 +131,8 @@ async def _by_look_and_words(
         owner = folding.owner_of(hit) if folding is not None else None
         if owner is not None:
             _fold(owner, hit)
+            if fused.pages_found and document_of(hit):
+                owner.pages = (*owner.pages, page_of(hit))
         elif len(found) < wanted.top_k:
             found.append(Found(hit))
             if folding is not None:
@@ -132,7 +142,7 @@ async def _by_look_and_words(
     shown += tuple(tag_of(one.point) for one in found)
     if not more or len(shown) >= MAX_FOLDED:
         return Page(found)
-    return Page(found, (0.0, 0), len(shown), shown=shown)  # goes on by `shown`, not by place
+    return Page(found, _BY_SHOWN, len(shown), shown=shown)
 
 
 def _without_torn_tie(hits: list[ScoredPoint]) -> list[ScoredPoint]:

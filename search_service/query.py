@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +11,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from search_service.beside_search import BesideSearch
 from search_service.collection import Collection
 from search_service.collections import Collections
 from search_service.composition import QueryVector, compose, images_in
-from search_service.conditions import Condition
+from search_service.conditions import Condition, Exists
 from search_service.encoder_binding import EncoderSpec
 from search_service.facets import Facet, check_facets, count_facets
 from search_service.filters import parse_filters
 from search_service.folding import Found
 from search_service.fusion import WordSearch
-from search_service.mode import word_search
+from search_service.late_search import DocumentEncoder, LateQuery, LateSearch
+from search_service.mode import WEIGHTS, word_search
 from search_service.page_search import FusedSearch, Page, find_page
 from search_service.paging import (
     Cursor,
@@ -31,12 +34,12 @@ from search_service.paging import (
 )
 from search_service.relevance import CalibrationSource, Relevance, fitting, score_cut
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
-from search_service.wanted import ByPicture, ByText, Wanted, check
+from search_service.wanted import ByPicture, ByText, Wanted, as_meant, check
 from search_service.words import Bm25Words, QueryWords
 from viewfinder.calibration import RelevanceCurve
 
 
-class QueryEncoder(CalibrationSource, Protocol):
+class QueryEncoder(CalibrationSource, DocumentEncoder, Protocol):
     """Makes query vectors [dim], with the spec of the encoder that made them."""
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
@@ -60,7 +63,8 @@ class QueryEncoder(CalibrationSource, Protocol):
 @dataclass(frozen=True)
 class Answer:
     """Hits, best first, and what they cost. `curve` makes probabilities of their cosines, `words`
-    were looked for."""
+    were looked for. Unless `judged_by_look`, a hit that was found by other than its look has no
+    probability."""
 
     hits: list[Found]
     epoch: int
@@ -72,6 +76,7 @@ class Answer:
     facets: tuple[Facet, ...] = ()
     curve: RelevanceCurve | None = None
     words: QueryWords | None = None
+    judged_by_look: bool = True
 
 
 class Searcher:
@@ -85,6 +90,7 @@ class Searcher:
         self._words = words or Bm25Words()
         self._vectors = VectorMemory()
         self._relevance = Relevance(encoder)
+        self._late = LateSearch(collections, encoder)
 
     async def search(self, wanted: Wanted) -> Answer:
         """The `top_k` nearest; a `score_threshold` or `min_relevance` of 0 leaves nothing out.
@@ -97,13 +103,19 @@ class Searcher:
         """
         check(wanted)
         check_facets(wanted.facets)
+        wanted = as_meant(wanted)
+        of_documents = wanted.mode == "document"
         conditions = parse_filters(wanted.filters)
+        if of_documents:
+            conditions = (*conditions, Exists("document"))
         collection = self._collections.active  # the same all through, also when it is switched
         cursor = None
         if wanted.cursor:
             cursor = decode(wanted.cursor, question_of(wanted, conditions))
         started = time.perf_counter()
-        looked_for = await self._vector(wanted, collection, cursor)
+        looked_for, late = await asyncio.gather(
+            self._vector(wanted, collection, cursor), self._late_query(wanted)
+        )
         vector_ms = _ms_since(started)
         if cursor is not None:
             check_encoder(cursor, looked_for.spec)
@@ -126,16 +138,25 @@ class Searcher:
             hits, _ = await collection.search(looked_for.spec, asked)
             return hits
 
-        async def find(asked: IndexQuery) -> list[ScoredPoint]:
-            return fitting(await search(asked), curve, least)
-
-        by_words = self._word_search(wanted)
-
-        async def find_words(asked: IndexQuery) -> list[ScoredPoint]:
-            hits = await by_words.hits(asked, search) if by_words is not None else []
+        def judge(hits: Sequence[ScoredPoint]) -> list[ScoredPoint]:
             return fitting(hits, curve, least)
 
-        fused = None if by_words is None else FusedSearch(by_words.fuse, find_words)
+        async def find(asked: IndexQuery) -> list[ScoredPoint]:
+            return judge(await search(asked))
+
+        by_words = self._word_search(wanted)
+        fused = None
+        if by_words is not None or late is not None:
+            weights = WEIGHTS[wanted.mode]
+            beside = BesideSearch(
+                by_words,
+                late,
+                weights,
+                search,
+                collection.retrieve,
+                judge=None if of_documents else judge,
+            )
+            fused = FusedSearch(beside.find, weights.look, pages_found=of_documents)
         page = await find_page(wanted, query, cursor, find, collection.retrieve, fused)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
         return Answer(
@@ -149,6 +170,7 @@ class Searcher:
             facets=tuple(facets),
             curve=curve,
             words=None if by_words is None else by_words.words,
+            judged_by_look=not of_documents,
         )
 
     def _word_search(self, wanted: Wanted) -> WordSearch | None:
@@ -158,6 +180,13 @@ class Searcher:
         if wanted.also and asked.mode == "auto":
             return None  # composed by example: what is seen counts
         return word_search(asked.text, asked.mode, self._words)
+
+    async def _late_query(self, wanted: Wanted) -> LateQuery | None:
+        if not isinstance(wanted.query, ByText) or wanted.sort != "relevance":
+            return None
+        if wanted.mode not in WEIGHTS or not WEIGHTS[wanted.mode].late:
+            return None
+        return await self._late.query_of(wanted.query.text)
 
     async def _vector(
         self, wanted: Wanted, collection: Collection, cursor: Cursor | None

@@ -75,13 +75,15 @@ def hit_message(
     curve: RelevanceCurve | None,
     words: QueryWords | None = None,
     payload_as_json: bool = False,
+    judged_by_look: bool = True,
 ) -> search_pb2.Hit:
-    """A hit for the wire; `curve` gives its relevance, `words` were looked for."""
+    """A hit for the wire; `curve` gives its relevance, `words` were looked for. See Answer."""
     payload = hit.point.payload
+    by_look = judged_by_look or (not hit.point.matched and hit.point.late is None)
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
-        relevance=None if curve is None else curve.of(hit.point.score),
+        relevance=curve.of(hit.point.score) if curve is not None and by_look else None,
         payload=None if payload_as_json else struct_of(payload),
         payload_json=to_json(payload) if payload_as_json else b"",
         same_ids=[str(same) for same in hit.same_ids],
@@ -90,6 +92,7 @@ def hit_message(
             for page in hit.pages
         ],
         matched=[] if words is None else words.matched(hit.point.matched),
+        late_score=hit.point.late,
     )
 
 

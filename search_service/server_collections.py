@@ -19,15 +19,15 @@ from uuid import UUID
 import structlog
 from qdrant_client import models
 
-from search_service.collection import Collection, CollectionState
-from search_service.encoder_binding import EncoderSpec, check_encoder
+from search_service.collection import Collection, CollectionState, check_vectors
+from search_service.encoder_binding import EncoderSpec, check_can_answer, check_encoder
 from search_service.engine_options import EngineOptions
 from search_service.epoch import Counter
 from search_service.server_connection import CollectionMissing, ServerConnection, check_version
-from search_service.server_index import ServerIndex
+from search_service.server_index import ServerIndex, always
 from search_service.server_options import ServerLayout
 from search_service.telling import TellingWrites, on_each
-from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vector
+from search_service.vector_index import IndexFault, IndexPoint, IndexUnusable, Vectors
 from viewfinder.errors import InvalidRequest, ServiceUnavailable
 
 OURS = "viewfinder"
@@ -124,8 +124,13 @@ class ServerCollections(TellingWrites):
                 if self.active is self._nothing:
                     await self._point_to(self._name_of(spec))
 
+    async def of_encoder(self, spec: EncoderSpec) -> Collection | None:
+        """The one of this encoder, whether it answers or not."""
+        name = self._name_of(spec)
+        return self._known[name] if await self._meet(name) else None
+
     async def upsert(
-        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vector, beside: bool
+        self, spec: EncoderSpec, points: Sequence[IndexPoint], vectors: Vectors, beside: bool
     ) -> int:
         """Insert or replace, durably; the new epoch.
 
@@ -135,15 +140,19 @@ class ServerCollections(TellingWrites):
         Raises:
             EncoderMismatch, InvalidRequest, StorageFull: see Collection.upsert.
         """
-        await self.prepare(spec)
+        check_vectors(spec, points, vectors)  # before anything is made for them
+        if not spec.is_multi:
+            await self.prepare(spec)
         collection = self.active
         if collection.spec != spec:
-            if beside:
+            if beside or spec.is_multi:
                 collection = await self._of(spec)
             else:
                 collection = await self._instead_of_empty(collection, spec)
 
         async def matters() -> bool:
+            if spec.is_multi:
+                return True
             await self._look_soon()  # another replica may have switched to it meanwhile
             return collection is self.active
 
@@ -160,8 +169,10 @@ class ServerCollections(TellingWrites):
     async def switch(self, spec: EncoderSpec) -> int:
         """From now on this encoder's collection answers, an empty one where it has met no picture.
 
-        Returns the new epoch.
+        Returns the new epoch. Raises InvalidRequest for a multivector encoder: its pages answer
+        beside the active one only.
         """
+        check_can_answer(spec)
         await self._of(spec)
         async with self._changing:
             await self._look_soon()
@@ -189,6 +200,9 @@ class ServerCollections(TellingWrites):
             name = self._name_of(spec)
             await self._index(name, spec).drop()
             self._known.pop(name, None)
+        if spec.is_multi:  # its pages were among the answers
+            self._epoch.bump()
+            await self.tell_caches()
 
     async def in_order(self) -> list[Collection]:
         """The active one first, then the others."""
@@ -334,8 +348,9 @@ class ServerCollections(TellingWrites):
             self._options,
             self._layout,
             dim=None if spec is None else spec.dim,
+            multi=spec is not None and spec.is_multi,
             metadata={OURS: stored},
-            confirm=confirm,
+            confirm=always if spec is not None and spec.is_multi else confirm,
         )
 
     def _name_of(self, spec: EncoderSpec) -> str:

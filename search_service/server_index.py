@@ -16,14 +16,17 @@ from qdrant_client import models
 
 from search_service.engine_options import EngineOptions
 from search_service.filters import Condition
+from search_service.late import PAGES, late_options
 from search_service.server_connection import CollectionMissing, PointMissing, ServerConnection
 from search_service.server_filter import has_id, server_filter
-from search_service.server_layout import creation, missing_indexes, search_params
+from search_service.server_layout import creation, late_params, missing_indexes, search_params
 from search_service.server_options import ServerLayout
 from search_service.server_points import (
     WORDS,
+    first_stage,
     hit_of,
     nearest_to,
+    place_of,
     point_of,
     record_of,
     sparse_of,
@@ -37,7 +40,7 @@ from search_service.vector_index import (
     IndexQuery,
     IndexRecord,
     ScoredPoint,
-    Vector,
+    Vectors,
 )
 
 T = TypeVar("T")
@@ -46,7 +49,7 @@ _CREATE_S = 60.0
 _MESSAGE_NUMBERS = 2 << 20  # float32 in one message: 8 MiB, a quarter of what the server takes
 
 
-async def _always() -> None:
+async def always() -> None:
     """Nothing to confirm."""
 
 
@@ -65,8 +68,9 @@ class ServerIndex:
         layout: ServerLayout | None = None,
         *,
         dim: int | None = None,
+        multi: bool = False,
         metadata: dict[str, Any] | None = None,
-        confirm: Callable[[], Awaitable[None]] = _always,
+        confirm: Callable[[], Awaitable[None]] = always,
     ) -> None:
         self._connection = connection
         self._client = connection.client
@@ -74,6 +78,7 @@ class ServerIndex:
         self._options = options or EngineOptions()
         self._layout = layout or ServerLayout()
         self._dim = dim
+        self._multi = multi
         self._metadata = metadata
         self._confirm = confirm
 
@@ -82,16 +87,16 @@ class ServerIndex:
         """Length of the vectors; None as long as `create` was never called."""
         return self._dim
 
-    async def create(self, dim: int) -> None:
+    async def create(self, dim: int, *, multi: bool = False) -> None:
         """Make an empty index for vectors of this length; what was there is lost."""
-        self._dim = None
+        self._dim, self._multi = None, multi
         await self.drop()
         await self.create_if_missing(dim)
 
     async def create_if_missing(self, dim: int) -> None:
         """Make an empty index, or take the one that another replica of the service has made."""
         if not await self._call(self._client.collection_exists(self._name)):
-            wanted = creation(dim, self._options, self._layout)
+            wanted = creation(dim, self._options, self._layout, multi=self._multi)
             try:
                 await self._connection.call(
                     self._client.create_collection(self._name, metadata=self._metadata, **wanted),
@@ -118,10 +123,10 @@ class ServerIndex:
         except CollectionMissing:
             return
 
-    async def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
-        """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
+    async def upsert(self, points: Sequence[IndexPoint], vectors: Vectors) -> None:
+        """Insert or replace; vectors[i] belongs to points[i]."""
         self._require_created()
-        at_once = max(1, _MESSAGE_NUMBERS // vectors.shape[1])
+        at_once = max(1, _MESSAGE_NUMBERS // max((one.size for one in vectors), default=1))
         for start in range(0, len(points), at_once):
             some = [
                 point_of(point, vector)
@@ -147,7 +152,8 @@ class ServerIndex:
             there = {UUID(str(record.id)) for record in found}
             if not there:
                 return 0
-            changes = list(_changes([point for point in points if point.id in there]))
+            known = [point for point in points if point.id in there]
+            changes = list(_changes(known, with_words=not self._multi))
             try:
                 await self._call(self._client.batch_update_points(self._name, changes, wait=True))
             except PointMissing:
@@ -163,13 +169,15 @@ class ServerIndex:
     async def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """The nearest that meet all conditions, best first."""
         found_by = server_filter(query.conditions, query.without)
-        by_words = query.vector is None
+        params = None if query.vector is None else await self._params(query, found_by)
+        stages = first_stage(query, found_by, params)
         found = await self._read(
             self._client.query_points,
+            prefetch=stages,
             query=nearest_to(query),
-            using=WORDS if by_words else None,
+            using=place_of(query),
             query_filter=found_by,
-            search_params=None if by_words else await self._params(query, found_by),
+            search_params=params if stages is None else late_params(self._options),
             limit=query.limit,
             score_threshold=query.score_threshold,
             with_payload=query.with_payload,
@@ -180,7 +188,11 @@ class ServerIndex:
     async def _params(
         self, query: IndexQuery, found_by: models.Filter | None
     ) -> models.SearchParams:
-        options = self._options if query.ef is None else replace(self._options, ef=query.ef)
+        options = self._options
+        if self._multi:
+            options = replace(late_options(options), int8=False)  # the means are not quantised
+        if query.ef is not None:
+            options = replace(options, ef=query.ef)
         if self._dim is None or query.exact or not query.conditions:
             return search_params(options, exact=query.exact, among=None)
         matches, points = await asyncio.gather(
@@ -196,7 +208,7 @@ class ServerIndex:
             return []
         wanted = [str(one) for one in ids]
         found = await self._read(
-            self._client.retrieve, ids=wanted, with_payload=True, with_vectors=True
+            self._client.retrieve, ids=wanted, with_payload=True, with_vectors=self._stored
         )
         return [record_of(record) for record in found or []]
 
@@ -230,7 +242,7 @@ class ServerIndex:
                 limit=limit,
                 offset=None if after is None else str(after),
                 with_payload=True,
-                with_vectors=True,
+                with_vectors=self._stored,
             )
         )
         there_on = None if following is None else UUID(str(following))
@@ -240,18 +252,28 @@ class ServerIndex:
         """The state of the index."""
         if self._dim is None:
             return IndexInfo(0, indexed=False)
-        with_words = models.Filter(must=[models.HasVectorCondition(has_vector=WORDS)])
         points, words, told = await asyncio.gather(
             self._call(self._client.count(self._name, exact=False)),
-            self._call(self._client.count(self._name, with_words, exact=False)),
+            self._count_words(),
             self._call(self._client.get_collection(self._name)),
         )
         # Vectors of words are indexed at once, and counted with the others.
-        in_graph = (told.indexed_vectors_count or 0) - words.count
+        in_graph = (told.indexed_vectors_count or 0) - words
         return IndexInfo(points.count, in_graph > 0, _building(told, max(0, in_graph)))
+
+    async def _count_words(self) -> int:
+        if self._multi:
+            return 0
+        with_words = models.Filter(must=[models.HasVectorCondition(has_vector=WORDS)])
+        return (await self._call(self._client.count(self._name, with_words, exact=False))).count
 
     async def close(self) -> None:
         """Nothing to let go of: the connection belongs to whoever made it."""
+
+    @property
+    def _stored(self) -> Any:
+        """What a record has of vectors; means are made anew."""
+        return [PAGES] if self._multi else True
 
     async def _read(self, ask: Callable[..., Awaitable[T]], **options: Any) -> T | None:
         """What is there, once it is confirmed; None as long as there is no collection."""
@@ -269,7 +291,7 @@ class ServerIndex:
             raise IndexFault("written to before it was created")
 
 
-def _changes(points: Sequence[IndexPoint]) -> Iterator[Any]:
+def _changes(points: Sequence[IndexPoint], *, with_words: bool) -> Iterator[Any]:
     for point in points:
         yield models.OverwritePayloadOperation(
             overwrite_payload=models.SetPayload(
@@ -279,7 +301,7 @@ def _changes(points: Sequence[IndexPoint]) -> Iterator[Any]:
     words = [
         models.PointVectors(id=str(point.id), vector={WORDS: sparse_of(point.words)})
         for point in points
-        if point.words is not None
+        if point.words is not None and with_words
     ]
     if words:
         yield models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=words))

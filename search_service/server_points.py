@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from qdrant_client import models
 
+from search_service.late import PAGES, POOLED, RERANKED, pool
 from search_service.vector_index import (
     IndexPoint,
     IndexQuery,
@@ -24,13 +25,13 @@ WORDS = "words"
 
 
 def point_of(point: IndexPoint, vector: Vector) -> models.PointStruct:
-    """A point with its vector [dim], and with its words where it has some."""
+    """A point with its vector [dim], and with its words where it has some; or with [rows, dim]."""
     numbers: Any = vector.tolist()
-    return models.PointStruct(
-        id=str(point.id),
-        vector=numbers if point.words is None else {DENSE: numbers, WORDS: sparse_of(point.words)},
-        payload=point.payload,
-    )
+    if vector.ndim == 2:
+        numbers = {PAGES: numbers, POOLED: pool(vector).tolist()}
+    elif point.words is not None:
+        numbers = {DENSE: numbers, WORDS: sparse_of(point.words)}
+    return models.PointStruct(id=str(point.id), vector=numbers, payload=point.payload)
 
 
 def sparse_of(words: SparseVector) -> models.SparseVector:
@@ -43,6 +44,28 @@ def nearest_to(query: IndexQuery) -> Any:
     if query.vector is not None:
         return query.vector.tolist()
     return sparse_of(query.words or SparseVector((), ()))
+
+
+def place_of(query: IndexQuery) -> str | None:
+    """The name of the vectors that are compared."""
+    if query.vector is None:
+        return WORDS
+    return PAGES if query.vector.ndim == 2 else None
+
+
+def first_stage(
+    query: IndexQuery, found_by: models.Filter | None, params: models.SearchParams | None
+) -> models.Prefetch | None:
+    """The pages that are worth ranking by all of their rows; None: all are ranked so."""
+    if query.vector is None or query.vector.ndim != 2 or query.exact:
+        return None
+    return models.Prefetch(
+        query=query.vector.tolist(),
+        using=POOLED,
+        limit=max(RERANKED, query.limit),
+        filter=found_by,
+        params=params,
+    )
 
 
 def vectors_with(query: IndexQuery) -> Any:
@@ -80,4 +103,6 @@ def record_of(record: Any) -> IndexRecord:
 
 
 def _dense(vectors: Any) -> Vector:
-    return np.asarray(vectors[DENSE] if isinstance(vectors, dict) else vectors, dtype=np.float32)
+    if isinstance(vectors, dict):
+        vectors = vectors[PAGES] if PAGES in vectors else vectors[DENSE]
+    return np.asarray(vectors, dtype=np.float32)

@@ -13,7 +13,7 @@ from search_service.dump import dump, messages_of, stored_points_of
 from search_service.query import Searcher
 from search_service.search_wire import facet_message, hit_message, wanted_of
 from search_service.vector_index import IndexPoint
-from search_service.wire import point_of, spec_message, spec_of, uuid_of, vectors_of
+from search_service.wire import either_of, point_of, spec_message, spec_of, uuid_of
 from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
 from viewfinder.v1 import search_pb2, search_pb2_grpc
@@ -45,7 +45,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         epoch = await self._collections.upsert(
             spec_of(request.spec),
             await self._points_of(request.points),
-            vectors_of(request.vectors),
+            either_of(request),
             request.beside,
         )
         return search_pb2.UpsertResponse(epoch=epoch)
@@ -74,7 +74,13 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
         answer = await self._searcher.search(wanted_of(request))
         response = search_pb2.SearchResponse(
             hits=[
-                hit_message(hit, answer.curve, answer.words, request.payload_as_json)
+                hit_message(
+                    hit,
+                    answer.curve,
+                    answer.words,
+                    request.payload_as_json,
+                    answer.judged_by_look,
+                )
                 for hit in answer.hits
             ],
             epoch=answer.epoch,

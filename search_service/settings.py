@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from search_service.engine_options import EngineOptions
+from search_service.engine_options import EngineOptions, LateQuantisation
 from search_service.server_settings import ServerSettings
 
 
@@ -59,6 +59,18 @@ class SearchSettings(ServerSettings):
         alias="VIEWFINDER_VECTORS_ON_DISK",
         description="Leave the full vectors on the disk: a quarter of the memory, slower ranking",
     )
+    late_quantisation: LateQuantisation = Field(
+        "none",
+        alias="VIEWFINDER_LATE_QUANTISATION",
+        description="How the rows of document pages are compared first, in memory: none, binary or"
+        " int8; the full ones rank the best again",
+    )
+    late_on_disk: bool = Field(
+        True,
+        alias="VIEWFINDER_LATE_ON_DISK",
+        description="Leave the rows of document pages (up to 400 kB each) on the disk: read where"
+        " a search needs them, and kept in memory while there is room",
+    )
     build_above: int = Field(
         100_000,
         ge=1000,
@@ -109,6 +121,8 @@ class SearchSettings(ServerSettings):
             int8=self.quantisation == "int8",
             oversampling=self.oversampling,
             vectors_on_disk=self.vectors_on_disk,
+            late_quantisation=self.late_quantisation,
+            late_on_disk=self.late_on_disk,
             search_threads=self.search_threads,
             build_threads=self.build_threads,
             min_free_bytes=self.min_free_mib << 20,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from search_service.filters import Condition
 
 Vector = NDArray[np.float32]
+Vectors: TypeAlias = Vector | Sequence[Vector]
+"""Of n points: [n, dim], or of a multivector index n matrices [rows, dim], of various lengths."""
 Payload = dict[str, Any]
 
 
@@ -46,8 +48,10 @@ class IndexQuery:
     """What is looked for: the nearest to `vector` [dim], or, where that is None, the texts that
     have most of `words`.
 
-    `score_threshold` is a score: the cosine, or that of BM25. `exact`: without graph and
-    quantisation. `ef`: as in EngineOptions, for this query only.
+    In a multivector index `vector` is [tokens, dim], and the score MaxSim; see late.py.
+
+    `score_threshold` is a score: the cosine, or that of BM25. `exact`: without graph, first stage
+    and quantisation. `ef`: as in EngineOptions, for this query only.
     """
 
     vector: Vector | None
@@ -66,7 +70,8 @@ class IndexQuery:
 class ScoredPoint:
     """A point found, the best first. `score` is the cosine, or BM25's where words were looked for.
 
-    `matched`: terms of the query's words that the point has too.
+    `matched`: terms of the query's words that the point has too. `late`: MaxSim per token of the
+    query, where that is known.
     """
 
     id: UUID
@@ -74,11 +79,12 @@ class ScoredPoint:
     payload: Payload
     vector: Vector | None = None
     matched: tuple[int, ...] = ()
+    late: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class IndexRecord:
-    """All that is stored of one point; `vector` [dim] is L2-normalised."""
+    """All that is stored of one point; `vector` [dim] is L2-normalised, or each of [rows, dim]."""
 
     id: UUID
     vector: Vector
@@ -104,7 +110,7 @@ class IndexInfo:
 
 
 class VectorIndex(Protocol):
-    """Vectors with payload, searched by cosine.
+    """Vectors with payload, searched by cosine; or, `multi`, matrices of vectors, by MaxSim.
 
     A write is durable when it returns. Every method raises StorageFull when the disk is full or
     read-only and IndexFault when the engine fails otherwise. Vectors are float32, finite and not
@@ -115,11 +121,11 @@ class VectorIndex(Protocol):
     def dim(self) -> int | None:
         """Length of the vectors; None as long as `create` was never called."""
 
-    async def create(self, dim: int) -> None:
+    async def create(self, dim: int, *, multi: bool = False) -> None:
         """Make an empty index for vectors of this length; what was there is lost."""
 
-    async def upsert(self, points: Sequence[IndexPoint], vectors: Vector) -> None:
-        """Insert or replace; row i of `vectors` [n, dim] belongs to points[i]."""
+    async def upsert(self, points: Sequence[IndexPoint], vectors: Vectors) -> None:
+        """Insert or replace; vectors[i] belongs to points[i]. `multi`: words are not kept."""
 
     async def set_payload(self, points: Sequence[IndexPoint]) -> int:
         """Replace payload and words of those that exist; how many did."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 from uuid import UUID
 
@@ -69,7 +69,8 @@ class Example:
 @dataclass(frozen=True)
 class Wanted:
     """A search. `score_threshold` and `collapse` are cosines, `min_relevance` is a probability;
-    0 is off; `exact`: without the graph; see search.proto."""
+    0 is off; `exact`: without the graph; `group_by` "none": not even where it is the rule; see
+    search.proto."""
 
     query: Query
     top_k: int = 10
@@ -93,9 +94,23 @@ class Wanted:
         return "text" if all(isinstance(part, ByText) for part in toward) else "picture"
 
     @property
+    def mode(self) -> Mode:
+        """What counts beside the look; nothing where a picture is looked for."""
+        return self.query.mode if isinstance(self.query, ByText) else "visual"
+
+    @property
     def folds(self) -> bool:
         """Whether several pictures can make one hit."""
         return bool(self.group_by or self.collapse)
+
+
+def as_meant(wanted: Wanted) -> Wanted:
+    """With what is left open filled in: documents are told once each unless that is refused."""
+    if wanted.group_by == "none":
+        return replace(wanted, group_by="")
+    if wanted.mode == "document" and not wanted.group_by:
+        return replace(wanted, group_by="document")
+    return wanted
 
 
 def check(wanted: Wanted) -> None:
@@ -106,12 +121,14 @@ def check(wanted: Wanted) -> None:
     _check_number("min_relevance", wanted.min_relevance, 0, 1)
     if wanted.collapse:
         _check_number("collapse", wanted.collapse, LEAST_COLLAPSE, 1)
-    if wanted.group_by not in ("", "document"):
-        raise InvalidRequest("group_by", repr(wanted.group_by)[:100], "document")
+    if wanted.group_by not in ("", "document", "none"):
+        raise InvalidRequest("group_by", repr(wanted.group_by)[:100], "document, none")
     if wanted.sort not in SORTS:
         raise InvalidRequest("sort", repr(wanted.sort)[:100], ", ".join(SORTS))
     if isinstance(wanted.query, ByText) and wanted.query.mode not in MODES:
         raise InvalidRequest("mode", repr(wanted.query.mode)[:100], ", ".join(MODES))
+    if wanted.mode == "document" and wanted.sort != "relevance":
+        raise InvalidRequest("sort", f"{wanted.sort!r} with mode=document", "relevance")
     if len(wanted.facets) > MAX_FACETS:
         raise InvalidRequest("facets", f"{len(wanted.facets)} keys", f"at most {MAX_FACETS}")
     if len(wanted.also) > MAX_EXAMPLES:

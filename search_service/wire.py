@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import numpy as np
 from google.protobuf.struct_pb2 import Struct, Value
 
 from search_service.encoder_binding import EncoderSpec
-from search_service.vector_index import IndexPoint, Vector
+from search_service.vector_index import IndexPoint, Vector, Vectors
 from search_service.words import Bm25Words
 from viewfinder.errors import InvalidRequest
 from viewfinder.pixel_spec_wire import pixel_spec_message, pixel_spec_of
@@ -103,3 +103,35 @@ def vectors_of(message: common_pb2.Vectors) -> Vector:
             "vectors", f"{len(message.data)} bytes", f"{message.count} x {message.dim} float32"
         )
     return np.frombuffer(message.data, dtype="<f4").reshape(message.count, message.dim)
+
+
+def matrices_of(message: common_pb2.MultiVectors) -> list[Vector]:
+    """float32 [rows, dim] each, views of the message's bytes.
+
+    Raises:
+        InvalidRequest: the rows are not as many as their bytes.
+    """
+    rows = list(message.rows)
+    if sum(rows) * message.dim * 4 != len(message.data):
+        raise InvalidRequest(
+            "multi", f"{len(message.data)} bytes", f"{sum(rows)} x {message.dim} float32"
+        )
+    together = np.frombuffer(message.data, dtype="<f4").reshape(sum(rows), message.dim)
+    ends = np.cumsum(rows)
+    return [together[end - count : end] for end, count in zip(ends, rows, strict=True)]
+
+
+def either_of(message: search_pb2.UpsertRequest | search_pb2.StoredPoints) -> Vectors:
+    """The vectors of a message, or its matrices where it has those."""
+    if message.HasField("multi"):
+        return matrices_of(message.multi)
+    return vectors_of(message.vectors)
+
+
+def matrices_message(matrices: Sequence[Vector]) -> common_pb2.MultiVectors:
+    """Matrices [rows, dim] for the wire."""
+    return common_pb2.MultiVectors(
+        data=b"".join(np.ascontiguousarray(one, dtype="<f4").tobytes() for one in matrices),
+        rows=[len(one) for one in matrices],
+        dim=matrices[0].shape[1] if matrices else 0,
+    )

@@ -19,7 +19,15 @@ from search_service.index_folder import open_collections
 from search_service.query import Searcher
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.vector_index import Vector
-from tests.search_service.points import BUILD_ABOVE, DIM, FREE, SPEC, picture_vector, word_vector
+from tests.search_service.points import (
+    BUILD_ABOVE,
+    DIM,
+    FREE,
+    SPEC,
+    picture_vector,
+    token_vectors,
+    word_vector,
+)
 from viewfinder import rpc
 from viewfinder.calibration import Calibration
 from viewfinder.rpc_server import RpcServer
@@ -34,6 +42,8 @@ class FakeEncoder:
         self.error: Exception | None = None
         self.known_calibration: Calibration | None = None
         self.text_calls: list[list[str]] = []
+        self.document: EncoderSpec | None = None
+        self.document_error: Exception | None = None
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:
@@ -53,6 +63,16 @@ class FakeEncoder:
 
     async def spec(self) -> EncoderSpec:
         return self.encoder_spec
+
+    async def document_spec(self) -> EncoderSpec | None:
+        return self.document
+
+    async def embed_tokens(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
+        if self.document_error is not None:
+            raise self.document_error
+        assert self.document is not None
+        assert encoder == self.document.name
+        return token_vectors(text), self.document
 
     async def calibration(self, spec: EncoderSpec) -> Calibration | None:
         if self.error is not None:

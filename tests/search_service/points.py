@@ -18,6 +18,9 @@ DIM = 16
 FREE = EngineOptions(min_free_bytes=0)
 BUILD_ABOVE = 100_000
 SPEC = EncoderSpec("histogram", "r1", "dense", DIM, PixelSpec(8))
+PAGES_SPEC = EncoderSpec(
+    "reader", "r1", "multivector", DIM, PixelSpec(0, "within", "bicubic", 0, 28, 784, 78_400)
+)
 
 
 def unit(vectors: NDArray[Any]) -> Vector:
@@ -29,6 +32,11 @@ def word_vector(text: str) -> Vector:
     """A direction for every text, far from all others."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     return unit(np.random.default_rng(seed).standard_normal(DIM))
+
+
+def token_vectors(text: str) -> Vector:
+    """A row for every word: what a document encoder makes of a query, and of a page."""
+    return np.stack([word_vector(word) for word in text.split()])
 
 
 def picture_vector(pixels: NDArray[np.uint8]) -> Vector:

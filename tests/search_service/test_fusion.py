@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from search_service.fusion import DEPTH, RANK_CONSTANT, WordSearch, WordWeights
+from search_service.fusion import DEPTH, RANK_CONSTANT, ListWeights, Ranked, WordSearch, fuse
 from search_service.mode import AUTO, HYBRID, word_search
 from search_service.vector_index import ScoredPoint, SparseVector
 from search_service.words import Bm25Words, QueryWords
@@ -25,6 +26,12 @@ def hit(number: int, *matched: int) -> ScoredPoint:
 
 def numbers(hits: list[ScoredPoint]) -> list[int]:
     return [one.id.int for one in hits]
+
+
+def joined(
+    weights: ListWeights, by_look: list[ScoredPoint], by_words: list[ScoredPoint]
+) -> list[ScoredPoint]:
+    return fuse(by_look, [WordSearch(WORDS, weights).ranked(by_words)], weights.look)
 
 
 def plain_rrf(by_look: list[int], by_words: list[tuple[int, float]]) -> list[int]:
@@ -49,27 +56,27 @@ def test_the_order_is_that_of_plain_reciprocal_rank_fusion(seed: int) -> None:
     look = dice.sample(range(1, 400), dice.choice([5, 100, 250]))
     named = dice.sample(range(1, 400), dice.choice([1, 40, 100]))
     whole = {number for number in named if dice.random() < 0.1}
-    weights = WordWeights(some=0.5, all=2.0)
+    weights = ListWeights(some=0.5, all=2.0)
     by_words = [hit(n, *((RED, DOG) if n in whole else (DOG,))) for n in named]
-    fused = WordSearch(WORDS, weights).fuse([hit(n) for n in look], by_words)
+    fused = joined(weights, [hit(n) for n in look], by_words)
     assert numbers(fused) == plain_rrf(look, [(n, 2.0 if n in whole else 0.5) for n in named])
 
 
 def test_the_words_found_are_told_also_of_what_was_found_by_look() -> None:
-    fused = WordSearch(WORDS, HYBRID).fuse([hit(1), hit(2)], [hit(2, DOG), hit(3, RED)])
+    fused = joined(HYBRID, [hit(1), hit(2)], [hit(2, DOG), hit(3, RED)])
     assert {one.id.int: one.matched for one in fused} == {1: (), 2: (DOG,), 3: (RED,)}
 
 
 def test_a_picture_that_has_all_the_words_comes_first() -> None:
     by_look = [hit(number) for number in range(1, 101)]
     for weights in (AUTO, HYBRID):
-        fused = WordSearch(WORDS, weights).fuse(by_look, [hit(7000, DOG, RED)])
+        fused = joined(weights, by_look, [hit(7000, DOG, RED)])
         assert fused[0].id.int == 7000
 
 
 def test_some_of_the_words_only_nudge() -> None:
     by_look = [hit(number) for number in range(1, 101)]
-    fused = WordSearch(WORDS, AUTO).fuse(by_look, [hit(7000, DOG), hit(3, DOG)])
+    fused = joined(AUTO, by_look, [hit(7000, DOG), hit(3, DOG)])
     assert numbers(fused)[:3] == [3, 1, 2]
     assert numbers(fused).index(7000) > 20
 
@@ -77,17 +84,33 @@ def test_some_of_the_words_only_nudge() -> None:
 def test_words_that_many_pictures_have_do_not_rule_unless_asked_for() -> None:
     by_look = [hit(number) for number in range(1, 101)]
     by_words = [hit(number, DOG, RED) for number in range(7000, 7011)]
-    assert WordSearch(WORDS, AUTO).fuse(by_look, by_words)[0].id.int == 1
-    assert WordSearch(WORDS, AUTO).fuse(by_look, by_words[:10])[0].id.int == 7000
-    assert WordSearch(WORDS, HYBRID).fuse(by_look, by_words)[0].id.int == 7000
+    assert joined(AUTO, by_look, by_words)[0].id.int == 1
+    assert joined(AUTO, by_look, by_words[:10])[0].id.int == 7000
+    assert joined(HYBRID, by_look, by_words)[0].id.int == 7000
 
 
 def test_a_deeper_list_goes_on_where_the_shorter_one_ends() -> None:
     by_words = [hit(number, DOG) for number in (150, 7000, 20)]
-    search = WordSearch(WORDS, HYBRID)
-    short = search.fuse([hit(number) for number in range(1, DEPTH + 1)], by_words)
-    deep = search.fuse([hit(number) for number in range(1, 301)], by_words)
+    short = joined(HYBRID, [hit(number) for number in range(1, DEPTH + 1)], by_words)
+    deep = joined(HYBRID, [hit(number) for number in range(1, 301)], by_words)
     assert numbers(deep)[: len(short)] == numbers(short)
+
+
+def test_a_page_is_worth_the_sum_of_its_places() -> None:
+    look = [hit(number) for number in range(1, 11)]
+    words = Ranked([hit(5), hit(6)], [1.0, 1.0])
+    rows = Ranked([hit(6), hit(5), hit(40)], [1.0, 1.0, 1.0])
+    # 5 and 6 are first and second in turn, but 5 looks better.
+    assert numbers(fuse(look, [words, rows]))[:2] == [5, 6]
+    assert numbers(fuse(look, [words, rows], look=0.0))[:3] == [5, 6, 40]
+
+
+def test_what_any_list_knows_of_a_page_is_told() -> None:
+    by_rows = replace(hit(2), score=math.nan, late=0.7)
+    by_words = replace(hit(2, DOG), payload={"page": 3})
+    told = fuse([hit(1)], [Ranked([by_words], [1.0]), Ranked([by_rows], [1.0])])[0]
+    assert told == ScoredPoint(UUID(int=2), 0.5, {"page": 3}, None, (DOG,), 0.7)
+    assert fuse([replace(hit(2), score=0.25)], [Ranked([by_rows], [1.0])])[0].score == 0.25
 
 
 @pytest.mark.parametrize(
