@@ -16,8 +16,8 @@ help: ## show this list
 demo: $(VENV)/ready-demo ## start everything on sample pictures and search them (EXIT=1: stop afterwards)
 	@$(BIN)/viewfinder demo $(if $(EXIT),--exit)
 
-test: $(VENV)/ready-dev ## run all tests
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/ready-dev ## run all tests (JOBS=2 at a time; ARGS="tests/gateway -x" for a part)
+	@$(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup $(ARGS)
 
 test-models: .venv-models/ready ## run the tests that need torch and open_clip, in an environment of their own
 	@.venv-models/bin/pytest -m openclip $(ARGS)

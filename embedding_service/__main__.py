@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from embedding_service.calibration_file import load_calibration
+from embedding_service.document_loading import load_document_encoder
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoder_loading import UnknownEncoder, load_encoder
+from embedding_service.encoders.idle import DocumentOnDemand
+from embedding_service.multi_embedder import MultiVectorEmbedder
 from embedding_service.ocr.limits import ReaderLimits
 from embedding_service.ocr.reader import PictureReader
 from embedding_service.service import FULL_NAME, EmbeddingAdapter
 from embedding_service.settings import EmbeddingSettings
+from viewfinder.errors import ServiceUnavailable
 from viewfinder.rpc_server import RpcServer
 from viewfinder.settings import load_settings
 from viewfinder.telemetry import configure_logging
@@ -25,10 +31,13 @@ log = structlog.get_logger()
 
 
 async def serve(
-    settings: EmbeddingSettings, default: Embedder, load: Callable[[str], Embedder]
+    settings: EmbeddingSettings,
+    default: Embedder,
+    load: Callable[[str], Embedder],
+    document: MultiVectorEmbedder | None,
 ) -> None:
     """Serve until SIGTERM."""
-    embedders = EmbedderSet(default, load)
+    embedders = EmbedderSet(default, load, document)
     reader = _reader(settings)
     server = RpcServer(settings.listen_address_of("embedding"))
     server.add(
@@ -47,8 +56,7 @@ async def serve(
 def _reader(settings: EmbeddingSettings) -> PictureReader | None:
     if not settings.ocr:
         return None
-    limits = ReaderLimits(threads=settings.ocr_threads, timeout_s=settings.ocr_timeout_s)
-    return PictureReader(limits, settings.ocr_idle_s, settings.ocr_waiting)
+    return PictureReader(ReaderLimits(threads=settings.ocr_threads), settings.ocr_idle_s)
 
 
 def main() -> None:
@@ -69,12 +77,25 @@ def main() -> None:
     try:
         # Before the port opens: health must not say SERVING before a first call is fast.
         default = load("")
+        pages = load_document_encoder(settings)
     except UnknownEncoder as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     spec = default.spec
     log.info("encoder loaded", encoder=spec.name, revision=spec.revision, device=default.device)
-    asyncio.run(serve(settings, default, load))
+    document = None
+    if pages is not None:
+        log.info("document model chosen", model=pages.spec.name, device=pages.device)
+        document = MultiVectorEmbedder(pages, settings.text_batch, settings.text_cache_size)
+        # Pictures need not wait for its gigabytes. A thread that ends with the process: SIGTERM
+        # does not wait for them either.
+        threading.Thread(target=_load, args=(pages,), name="document model", daemon=True).start()
+    asyncio.run(serve(settings, default, load, document))
+
+
+def _load(encoder: DocumentOnDemand) -> None:
+    with suppress(ServiceUnavailable):  # it is in the log; every call tries again
+        encoder.warm_up()
 
 
 if __name__ == "__main__":

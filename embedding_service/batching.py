@@ -35,13 +35,13 @@ class _Call(Generic[Row]):
         self.taken = 0
         self.vectors: list[FloatArray | None] = [None] * len(rows)
         self.missing = len(rows)
-        self.done: asyncio.Future[FloatArray] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[list[FloatArray]] = asyncio.get_running_loop().create_future()
 
     def put(self, position: int, vector: FloatArray) -> None:
         self.vectors[position] = vector
         self.missing -= 1
         if not self.missing and not self.done.done():
-            self.done.set_result(np.stack([row for row in self.vectors if row is not None]))
+            self.done.set_result([row for row in self.vectors if row is not None])
 
     def fail(self, error: Exception) -> None:
         if not self.done.done():
@@ -57,14 +57,15 @@ class _Call(Generic[Row]):
 class BatchingLane(Generic[Row]):
     """One queue and one thread for one kind of rows.
 
-    `run` embeds a batch: n rows to float32 [n, dim]; it is called from the lane's thread only.
+    `run` embeds a batch: n rows to n arrays float32, vectors [dim] or matrices [tokens, dim] of a
+    multivector encoder; it is called from the lane's thread only.
     More than `max_waiting` rows in the queue are refused with Overloaded.
     """
 
     def __init__(
         self,
         name: str,
-        run: Callable[[Sequence[Row]], FloatArray],
+        run: Callable[[Sequence[Row]], FloatArray | Sequence[FloatArray]],
         max_batch: int,
         max_waiting: int,
     ) -> None:
@@ -76,8 +77,8 @@ class BatchingLane(Generic[Row]):
         self._worker: asyncio.Task[None] | None = None
         self._come_together = False  # the last run was of several callers
 
-    async def embed(self, rows: Sequence[Row], timeout_s: float | None = None) -> FloatArray:
-        """float32 [n, dim] for n rows, in their order.
+    async def embed(self, rows: Sequence[Row], timeout_s: float | None = None) -> list[FloatArray]:
+        """What `run` makes of every row, in their order.
 
         Raises:
             DeadlineExceeded: it was not done within `timeout_s`; rows not begun cost nothing.
@@ -142,8 +143,9 @@ class BatchingLane(Generic[Row]):
         for (call, position), vector in zip(batch, vectors, strict=True):
             call.put(position, vector)
 
-    def _checked_run(self, rows: Sequence[Row]) -> FloatArray:
+    def _checked_run(self, rows: Sequence[Row]) -> FloatArray | Sequence[FloatArray]:
         vectors = self._run(rows)
-        if len(vectors) != len(rows) or not np.isfinite(vectors).all():
-            raise ArithmeticError(f"the encoder made {vectors.shape} for {len(rows)} rows, or NaN")
+        parts = [vectors] if isinstance(vectors, np.ndarray) else vectors
+        if len(vectors) != len(rows) or not all(np.isfinite(part).all() for part in parts):
+            raise ArithmeticError(f"the encoder made {len(vectors)} of {len(rows)} rows, or NaN")
         return vectors

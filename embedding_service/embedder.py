@@ -68,9 +68,7 @@ class Embedder:
             InvalidRequest: too many, none, or a text that is empty or too long.
             DeadlineExceeded, Overloaded: see BatchingLane.
         """
-        if not 1 <= len(texts) <= MAX_TEXTS:
-            raise InvalidRequest("texts", f"{len(texts)} texts", f"1..{MAX_TEXTS} a call")
-        wanted = [_normalised(text) for text in texts]
+        wanted = checked_texts(texts)
         known = {text: self._cache[text] for text in wanted if text in self._cache}
         unknown = [text for text in dict.fromkeys(wanted) if text not in known]
         if unknown:
@@ -92,7 +90,7 @@ class Embedder:
         if not 1 <= len(pixels) <= self.max_batch:
             raise InvalidRequest("pixels.count", str(len(pixels)), f"1..{self.max_batch} a call")
         self._check_size(pixels)
-        return await self._images.embed(pixels, timeout_s)  # type: ignore[arg-type]
+        return np.stack(await self._images.embed(pixels, timeout_s))  # type: ignore[arg-type]
 
     async def explain(self, pixels: PixelArray, text: str, timeout_s: float | None) -> TextMap:
         """Where a text is seen in the one picture of uint8 [1, size, size, 3].
@@ -121,6 +119,13 @@ class Embedder:
 
     def _embed_pictures(self, pictures: Sequence[PixelArray]) -> FloatArray:
         return self._encoder.embed_images(np.stack(pictures))
+
+
+def checked_texts(texts: Sequence[str]) -> list[str]:
+    """1..32 texts as they are embedded. Raises InvalidRequest for others."""
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise InvalidRequest("texts", f"{len(texts)} texts", f"1..{MAX_TEXTS} a call")
+    return [_normalised(text) for text in texts]
 
 
 def _normalised(text: str) -> str:

@@ -13,6 +13,7 @@ import structlog
 
 from embedding_service.embedder import Embedder
 from embedding_service.encoder_loading import UnknownEncoder
+from embedding_service.multi_embedder import MultiVectorEmbedder
 from viewfinder.errors import InvalidRequest
 
 MAX_OTHERS = 2  # the next and the one before; each holds a model in memory
@@ -21,15 +22,22 @@ log = structlog.get_logger()
 
 
 class EmbedderSet:
-    """`default` is always there; `load` makes another by its name, blocking, in a thread."""
+    """`default` is always there, `document`, the one for pages, where the settings name one; `load`
+    makes another by its name, blocking, in a thread."""
 
-    def __init__(self, default: Embedder, load: Callable[[str], Embedder]) -> None:
+    def __init__(
+        self,
+        default: Embedder,
+        load: Callable[[str], Embedder],
+        document: MultiVectorEmbedder | None = None,
+    ) -> None:
         self._default = default
+        self.document = document
         self._load = load
         self._others: OrderedDict[str, Embedder] = OrderedDict()
         self._loading = asyncio.Lock()
 
-    async def get(self, name: str) -> Embedder:
+    async def get(self, name: str) -> Embedder | MultiVectorEmbedder:
         """The embedder of the encoder of this name; empty: of the settings' own.
 
         Raises:
@@ -37,6 +45,8 @@ class EmbedderSet:
         """
         if name in ("", self._default.spec.name):
             return self._default
+        if self.document is not None and name == self.document.spec.name:
+            return self.document
         if name not in self._others:
             async with self._loading:
                 if name not in self._others:
@@ -62,4 +72,7 @@ class EmbedderSet:
 
     async def close(self) -> None:
         """Finish what is queued."""
-        await asyncio.gather(*(one.close() for one in (self._default, *self._others.values())))
+        all_of_them = [self._default, *self._others.values()]
+        await asyncio.gather(*(one.close() for one in all_of_them))
+        if self.document is not None:
+            await self.document.close()

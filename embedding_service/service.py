@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from embedding_service.multi_embedder import MultiVectorEmbedder
 from embedding_service.ocr.reader import PictureReader
 from viewfinder.errors import InvalidRequest
 from viewfinder.pixel_spec_wire import pixel_spec_message
@@ -31,7 +33,14 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
         self, request: embedding_pb2.GetSpecRequest, context: Any
     ) -> embedding_pb2.GetSpecResponse:
         """The encoder and what it wants."""
-        embedder = await self._embedders.get(request.encoder)
+        embedder: Embedder | MultiVectorEmbedder | None
+        if request.document:
+            embedder = self._embedders.document
+        else:
+            embedder = await self._embedders.get(request.encoder)
+        reader = "" if self._reader is None else self._reader.name
+        if embedder is None:
+            return embedding_pb2.GetSpecResponse(reader=reader)
         calibration = embedder.calibration
         return embedding_pb2.GetSpecResponse(
             spec=_spec_message(embedder.spec),
@@ -40,7 +49,7 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             calibration=None
             if calibration is None
             else embedding_pb2.Calibration(id=calibration.id, json=calibration.to_json()),
-            reader="" if self._reader is None else self._reader.name,
+            reader=reader,
         )
 
     async def EmbedText(
@@ -48,6 +57,11 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     ) -> embedding_pb2.EmbedTextResponse:
         """Vectors of texts."""
         embedder = await self._embedders.get(request.encoder)
+        if isinstance(embedder, MultiVectorEmbedder):
+            matrices = await embedder.embed_texts(list(request.texts), remaining_s())
+            return embedding_pb2.EmbedTextResponse(
+                multi=_matrices(matrices), spec=_spec_message(embedder.spec)
+            )
         vectors = await embedder.embed_texts(list(request.texts), remaining_s())
         return embedding_pb2.EmbedTextResponse(
             vectors=_vectors(vectors),
@@ -60,6 +74,12 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
     ) -> embedding_pb2.EmbedImagesResponse:
         """Vectors of pictures."""
         embedder = await self._embedders.get(request.encoder)
+        if isinstance(embedder, MultiVectorEmbedder):
+            pages = [_one_picture(sized) for sized in request.sized]
+            matrices = await embedder.embed_images(pages, remaining_s())
+            return embedding_pb2.EmbedImagesResponse(
+                multi=_matrices(matrices), spec=_spec_message(embedder.spec)
+            )
         vectors = await embedder.embed_images(_pixels(request.pixels), remaining_s())
         return embedding_pb2.EmbedImagesResponse(
             vectors=_vectors(vectors),
@@ -104,6 +124,13 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
         )
 
 
+def _one_picture(message: common_pb2.Pixels) -> PixelArray:
+    if message.count != 1:
+        raise InvalidRequest("sized.count", str(message.count), "1: a picture each")
+    picture: PixelArray = _pixels(message)[0]
+    return picture
+
+
 def _calibration_id(embedder: Embedder) -> embedding_pb2.Calibration | None:
     calibration = embedder.calibration
     return None if calibration is None else embedding_pb2.Calibration(id=calibration.id)
@@ -124,6 +151,14 @@ def _vectors(vectors: FloatArray) -> common_pb2.Vectors:
 
 def _float_bytes(values: FloatArray) -> bytes:
     return values.astype("<f4", copy=False).tobytes()
+
+
+def _matrices(matrices: Sequence[FloatArray]) -> common_pb2.MultiVectors:
+    return common_pb2.MultiVectors(
+        data=b"".join(matrix.astype("<f4", copy=False).tobytes() for matrix in matrices),
+        rows=[len(matrix) for matrix in matrices],
+        dim=matrices[0].shape[1],
+    )
 
 
 def _spec_message(spec: EncoderSpec) -> common_pb2.EncoderSpec:

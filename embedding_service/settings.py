@@ -74,6 +74,26 @@ class EmbeddingSettings(SharedSettings):
         alias="VIEWFINDER_ENCODER_THREADS",
         description="Threads that one run of the model may use; more than the idle cores is slower",
     )
+    document_model: str = Field(
+        "",
+        alias="VIEWFINDER_DOCUMENT_MODEL",
+        description="The model for pages of PDFs, such as colqwen2-v1.0: a document model of"
+        " `viewfinder models list`; empty: what `viewfinder models use` chose; none: no such model",
+    )
+    document_precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        alias="VIEWFINDER_DOCUMENT_PRECISION",
+        description="Of the document model: auto is bf16 on a GPU, fp32 on a CPU, where bf16 takes"
+        " half the memory and more time. Pages are embedded again for another",
+    )
+    token_pooling: int = Field(
+        1,
+        ge=1,
+        le=16,
+        alias="VIEWFINDER_TOKEN_POOLING",
+        description="Of the document model: a page's vectors are clustered to one in so many, which"
+        " shrinks the index as much; 1: none are. Pages are embedded again for another",
+    )
     text_batch: int = Field(
         16,
         ge=1,
@@ -112,20 +132,6 @@ class EmbeddingSettings(SharedSettings):
         le=256,
         alias="VIEWFINDER_OCR_THREADS",
         description="Threads that reading one picture may use",
-    )
-    ocr_timeout_s: float = Field(
-        60,
-        ge=1,
-        alias="VIEWFINDER_OCR_TIMEOUT_S",
-        description="CPU seconds that reading one picture may take; what was read after two thirds"
-        " of them is kept",
-    )
-    ocr_waiting: int = Field(
-        16,
-        ge=1,
-        le=1024,
-        alias="VIEWFINDER_OCR_WAITING",
-        description="How many pictures may wait to be read; more are refused, and come again",
     )
 
     @property

@@ -16,7 +16,7 @@ from gateway.parts import Parts, PartsDep
 from gateway.services import QUICK_S
 from viewfinder import api_models as api
 from viewfinder.errors import ViewfinderError
-from viewfinder.v1 import catalog_pb2, embedding_pb2, search_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2, embedding_pb2, search_pb2
 
 _QUICK_CHECK_S = 2.0
 
@@ -37,6 +37,7 @@ async def health(parts: PartsDep) -> Response:
             index_connected=index is not None,
             redis_connected=not queue,
             device=encoder.device if encoder is not None else "",
+            encoder=_info(encoder.spec) if encoder is not None else None,
             version=version("viewfinder"),
         )
     )
@@ -85,9 +86,7 @@ async def stats(parts: PartsDep) -> Response:
                 vectors_count=collection.vectors_count,
                 status=collection.status,
                 indexed=collection.indexed,
-                encoder=api.EncoderInfo(name=spec.name, revision=spec.revision, dim=spec.dim)
-                if collection.HasField("spec")
-                else None,
+                encoder=_info(spec) if collection.HasField("spec") else None,
                 recall=collection.recall if collection.HasField("recall") else None,
                 recall_samples=collection.recall_samples,
             ),
@@ -113,6 +112,10 @@ async def get_metrics(parts: PartsDep) -> Response:
         if collection.HasField("recall"):
             parts.metrics.recall.set(collection.recall)
     return Response(parts.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+
+def _info(spec: common_pb2.EncoderSpec) -> api.EncoderInfo:
+    return api.EncoderInfo(name=spec.name, revision=spec.revision, dim=spec.dim)
 
 
 async def _encoder(parts: Parts) -> embedding_pb2.GetSpecResponse | None:

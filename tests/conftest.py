@@ -17,6 +17,14 @@ from viewfinder.settings import SharedSettings
 from viewfinder.valkey import server_command
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process of `make test` runs all that start a whole stack: two stacks at a time on two
+    cores wait for each other."""
+    for item in items:
+        if item.get_closest_marker("stack") is not None:
+            item.add_marker(pytest.mark.xdist_group("stack"))
+
+
 class ValkeyServer:
     """A bundled Valkey that can be killed, emptied and started again."""
 

@@ -48,6 +48,14 @@ class Reindex(Answer):
 # --- status ---
 
 
+class EncoderInfo(Answer):
+    """An encoder: vectors of two of them, or of two revisions, cannot be compared."""
+
+    name: str
+    revision: str
+    dim: int
+
+
 class Health(Answer):
     """Whether the gateway lives, and in short what it reaches."""
 
@@ -56,6 +64,7 @@ class Health(Answer):
     index_connected: bool
     redis_connected: bool
     device: str = Field(description="Where the encoder runs: cpu, cuda:0, ...; empty if unknown")
+    encoder: EncoderInfo | None = Field(None, description="The encoder of the settings")
     version: str
 
 
@@ -91,14 +100,6 @@ class Latencies(Answer):
     total: LatencyStats = Field(description="In the gateway, from request to answer")
 
 
-class EncoderInfo(Answer):
-    """Which encoder made the vectors of the index."""
-
-    name: str
-    revision: str
-    dim: int
-
-
 class CollectionStats(Answer):
     """The vector index."""
 
@@ -106,7 +107,7 @@ class CollectionStats(Answer):
     vectors_count: int
     status: str
     indexed: bool = Field(description="A graph is built; false while search is exact")
-    encoder: EncoderInfo | None = None
+    encoder: EncoderInfo | None = Field(None, description="Which made the vectors")
     recall: float | None = Field(
         None, description="Recall@10 of recent searches against exact search; null: not measured"
     )

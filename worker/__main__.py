@@ -17,12 +17,15 @@ from viewfinder.v1.catalog_pb2_grpc import CatalogServiceStub
 from viewfinder.v1.embedding_pb2_grpc import EmbeddingServiceStub
 from viewfinder.v1.image_pb2_grpc import ImageServiceStub
 from viewfinder.v1.search_pb2_grpc import SearchServiceStub
+from worker.abilities import KnownAbilities
 from worker.batch import BatchLimits, BatchRunner, StopSignal
+from worker.decoding import Decoder
 from worker.indexing import Indexer
 from worker.jobs import JobContext
 from worker.lease import WorkLoop
 from worker.originals import StoredOriginals
-from worker.peers import RpcCatalog, RpcEmbedder, RpcIndex, RpcRenditions
+from worker.reading import TextReader
+from worker.rpc_peers import RpcCatalog, RpcEmbedder, RpcIndex, RpcRenditions
 from worker.settings import WorkerSettings
 
 _CONNECTION_TIMEOUT_S = 10.0  # longer than the worker blocks on an empty queue
@@ -47,16 +50,16 @@ def main(
         embedder = RpcEmbedder(EmbeddingServiceStub(_channel(settings, "embedding")))
         catalog = RpcCatalog(CatalogServiceStub(_channel(settings, "upload")))
         renditions = RpcRenditions(ImageServiceStub(_channel(settings, "image")))
-        indexer = Indexer(
-            StoredOriginals(settings.originals_dir),
-            pixels,
-            embedder,
-            index,
-            settings.chunk_size,
-            decoders=settings.pixel_processes,
-        )
+        decoder = Decoder(StoredOriginals(settings.originals_dir), pixels, settings.pixel_processes)
         runner = BatchRunner(
-            catalog, indexer, index, renditions, stop, BatchLimits(pictures=settings.batch_size)
+            catalog,
+            KnownAbilities(embedder.abilities),
+            Indexer(decoder, embedder, index, settings.chunk_size),
+            TextReader(decoder, embedder, index),
+            index,
+            renditions,
+            stop,
+            BatchLimits(pictures=settings.batch_size),
         )
         hints = WorkQueue.of(settings)
         WorkLoop(
@@ -66,7 +69,7 @@ def main(
             JobContext(runner, hints),
             stop,
         ).run()
-        indexer.close()
+        decoder.close()
 
 
 def _channel(

@@ -11,8 +11,17 @@ import structlog
 
 from viewfinder.errors import ViewfinderError
 from viewfinder.v1 import catalog_pb2, common_pb2
-from worker.indexing import KeepGoing
-from worker.outcomes import ImageRecord, WorkResult, deleted, give_back, indexed, is_to_blame
+from worker.abilities import Abilities
+from worker.outcomes import (
+    STOPPING,
+    ImageRecord,
+    KeepGoing,
+    WorkResult,
+    deleted,
+    give_back,
+    indexed,
+    is_to_blame,
+)
 from worker.payload import point_of
 from worker.peers import Catalog, Index, Renditions, key_of
 
@@ -27,6 +36,7 @@ class BatchLimits:
     pictures: int = 32
     lease_s: int = 90  # of the rows; a batch that takes longer may be done twice, which is harmless
     work_s: float = 30.0  # after that, what has not been begun is given back
+    idle_work_s: float = 5.0  # the same, of what is done when nothing else waits: uploads shall not
     stopping_s: float = 10.0  # the same, after SIGTERM
     insist_s: float = 8.0  # how long the catalogue may be away when a finished batch is reported
 
@@ -39,15 +49,18 @@ class BatchSummary:
     reindexed: int = 0
     refreshed: int = 0
     deleted: int = 0
+    embedded_pages: int = 0  # with the document encoder
+    read: int = 0
     failed: int = 0
     given_back: int = 0
+    held_up: int = 0  # of those given back: by a peer that is away
     more: bool = False
 
     @property
     def look_again(self) -> bool:
-        """More waits, and nothing speaks against doing it at once. What was given back waits for
-        the catalogue's reconciler: a peer is away."""
-        return self.more and self.given_back == 0
+        """More waits, and nothing speaks against doing it at once. While a peer is away, it waits
+        for the catalogue's reconciler."""
+        return self.more and self.held_up == 0
 
 
 class IndexesPictures(Protocol):
@@ -58,6 +71,13 @@ class IndexesPictures(Protocol):
 
     def beside(self, candidate: common_pb2.EncoderSpec) -> IndexesPictures:
         """The same for another encoder, into its own collection."""
+
+
+class ReadsTexts(Protocol):
+    """See `worker.reading.TextReader`."""
+
+    def read(self, records: Sequence[ImageRecord], keep_going: KeepGoing) -> list[WorkResult]:
+        """One result for every record."""
 
 
 class StopSignal:
@@ -88,7 +108,9 @@ class BatchRunner:
     def __init__(
         self,
         catalog: Catalog,
+        abilities: Callable[[], Abilities],
         indexer: IndexesPictures,
+        reader: ReadsTexts,
         index: Index,
         renditions: Renditions,
         stop: StopSignal,
@@ -97,7 +119,9 @@ class BatchRunner:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._catalog = catalog
+        self._abilities = abilities
         self._indexer = indexer
+        self._reader = reader
         self._index = index
         self._renditions = renditions
         self._stop = stop
@@ -114,7 +138,8 @@ class BatchRunner:
         """
         limits = self._limits
         started_s = self._clock()
-        claim = self._catalog.claim(claim_id, limits.pictures, limits.lease_s)
+        abilities = self._abilities()
+        claim = self._catalog.claim(claim_id, limits.pictures, limits.lease_s, abilities)
 
         def keep_going() -> bool:
             return (
@@ -122,19 +147,40 @@ class BatchRunner:
                 and self._stop.elapsed_s() < limits.stopping_s
             )
 
+        def keep_idling() -> bool:
+            return not self._stop.is_set and self._clock() - started_s < limits.idle_work_s
+
         removed = self._remove(list(claim.to_delete))
         refreshed = self._refresh(claim.to_refresh)
         indexed_ = self._indexer.index(claim.to_index, keep_going)
-        moved = self._reindex(claim.reindex, keep_going)
+        moved = self._embed_beside(claim.reindex, keep_going)
+        pages = self._embed_beside(claim.documents, keep_idling)
+        read = self._reader.read(claim.to_read, keep_idling)
         switched = self._switch(claim)
-        results = [*removed, *refreshed, *indexed_, *moved]
+        results = [*removed, *refreshed, *indexed_, *moved, *pages, *read]
         if results or switched is not None:
             gone = self._insist(lambda: self._catalog.report(claim_id, results, switched))
             if gone:
                 self._insist(lambda: self._index.delete(gone))
-        return _summary(removed, refreshed, indexed_, moved, claim.more)
+        return BatchSummary(
+            indexed=_count(indexed_, WorkResult.OUTCOME_INDEXED),
+            reindexed=_count(moved, WorkResult.OUTCOME_INDEXED),
+            embedded_pages=_count(pages, WorkResult.OUTCOME_INDEXED),
+            read=_count(read, WorkResult.OUTCOME_READ),
+            refreshed=_count(refreshed, WorkResult.OUTCOME_INDEXED),
+            deleted=_count(removed, WorkResult.OUTCOME_DELETED),
+            failed=_count(results, WorkResult.OUTCOME_FAILED),
+            given_back=_count(results, WorkResult.OUTCOME_RETRY),
+            held_up=sum(
+                result.outcome == WorkResult.OUTCOME_RETRY and result.reason != STOPPING
+                for result in results
+            ),
+            more=claim.more,
+        )
 
-    def _reindex(self, work: catalog_pb2.ReindexWork, keep_going: KeepGoing) -> list[WorkResult]:
+    def _embed_beside(
+        self, work: catalog_pb2.ReindexWork, keep_going: KeepGoing
+    ) -> list[WorkResult]:
         if not work.images:
             return []
         results = self._indexer.beside(work.encoder).index(work.images, keep_going)
@@ -190,23 +236,5 @@ class BatchRunner:
             delay_s = min(2 * delay_s, 2.0)
 
 
-def _summary(
-    removed: Sequence[WorkResult],
-    refreshed: Sequence[WorkResult],
-    indexed_: Sequence[WorkResult],
-    moved: Sequence[WorkResult],
-    more: bool,
-) -> BatchSummary:
-    def count(results: Sequence[WorkResult], outcome: int) -> int:
-        return sum(result.outcome == outcome for result in results)
-
-    everything = [*removed, *refreshed, *indexed_, *moved]
-    return BatchSummary(
-        indexed=count(indexed_, WorkResult.OUTCOME_INDEXED),
-        reindexed=count(moved, WorkResult.OUTCOME_INDEXED),
-        refreshed=count(refreshed, WorkResult.OUTCOME_INDEXED),
-        deleted=count(removed, WorkResult.OUTCOME_DELETED),
-        failed=count(everything, WorkResult.OUTCOME_FAILED),
-        given_back=count(everything, WorkResult.OUTCOME_RETRY),
-        more=more,
-    )
+def _count(results: Sequence[WorkResult], outcome: int) -> int:
+    return sum(result.outcome == outcome for result in results)

@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from viewfinder.errors import (
-    BrokenImage,
-    EncoderMismatch,
-    InvalidRequest,
-    ServiceUnavailable,
-    ViewfinderError,
-)
-from viewfinder.pixels import PixelSpec, Source
+from viewfinder.errors import EncoderMismatch, InvalidRequest, ViewfinderError
+from viewfinder.pictures import ReadWord
 from viewfinder.v1 import common_pb2
+from worker.decoding import Decoded, Decoder
+from worker.judging import Judge
 from worker.outcomes import (
     STOPPING,
     ImageRecord,
+    KeepGoing,
     WorkResult,
-    failed,
     give_back,
     indexed,
     is_puzzling,
-    is_to_blame,
 )
 from worker.payload import point_of
 from worker.peers import Embedder, Encoder, Index, key_of
+from worker.text import plain_text
 
 log = structlog.get_logger()
 
-_PUZZLING_TRIES = 3  # of an error nobody foresaw, before it counts as the picture's own
-
-KeepGoing = Callable[[], bool]
-Prepared = NDArray[np.uint8] | ViewfinderError
+_CANDIDATES = 2  # that are remembered: the next encoder of the index, and the one for pages
+_CALL_BYTES = 12 << 20  # of pixels in one call; gRPC takes a little more
 
 
-class Originals(Protocol):
-    """The blob store, for reading."""
+@dataclass(frozen=True)
+class _Embedded:
+    """One picture that waits for its upsert."""
 
-    def source(self, record: ImageRecord) -> Source:
-        """The original, as a file where there is one.
+    record: ImageRecord
+    vector: NDArray[np.float32]  # [dim], or [rows, dim]
+    words: Sequence[ReadWord]
 
-        Raises:
-            ViewfinderError, OSError: it cannot be read.
-        """
-
-
-class Pixels(Protocol):
-    """The guarded decoder; see viewfinder/pixels.py. Called from several threads."""
-
-    def prepare(self, source: Source, spec: PixelSpec, file_name: str = "") -> NDArray[np.uint8]:
-        """uint8 [size, size, 3].
-
-        Raises:
-            ViewfinderError: the picture is not one.
-            OSError: the path cannot be read.
-        """
+    @property
+    def text(self) -> common_pb2.ReadText | None:
+        """Its text layer; None where it has none."""
+        if not self.words:
+            return None
+        words = [common_pb2.Word(**asdict(word)) for word in self.words]
+        return common_pb2.ReadText(source="pdf", words=words, reader="pdfium")
 
 
 @dataclass
@@ -70,8 +57,7 @@ class _Yield:
     """What has come of a batch so far."""
 
     results: list[WorkResult] = field(default_factory=list)
-    records: list[ImageRecord] = field(default_factory=list)  # row i has vectors[i]
-    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    embedded: list[_Embedded] = field(default_factory=list)
 
 
 class Indexer:
@@ -82,26 +68,21 @@ class Indexer:
 
     def __init__(
         self,
-        originals: Originals,
-        pixels: Pixels,
+        decoder: Decoder,
         embedder: Embedder,
         index: Index,
         chunk_size: int = 8,
-        decoders: int = 1,
         candidate: common_pb2.EncoderSpec | None = None,
     ) -> None:
         """`candidate`: embed with this encoder, into its own collection, instead of the index's."""
-        self._originals = originals
-        self._pixels = pixels
+        self._decoder = decoder
         self._embedder = embedder
         self._index = index
         self._chunk_size = chunk_size
-        self._decoders = decoders
         self._candidate = candidate
-        self._beside: Indexer | None = None
+        self._beside: OrderedDict[str, Indexer] = OrderedDict()
         self._encoder: Encoder | None = None
-        self._puzzles: Counter[str] = Counter()
-        self._decoding = ThreadPoolExecutor(decoders, thread_name_prefix="decoding")
+        self._judge = Judge()
 
     def index(self, records: Sequence[ImageRecord], keep_going: KeepGoing) -> list[WorkResult]:
         """One result for every record; whatever `keep_going` leaves no time for is given back."""
@@ -119,25 +100,15 @@ class Indexer:
 
     def beside(self, candidate: common_pb2.EncoderSpec) -> Indexer:
         """The same for another encoder, into its own collection."""
-        if self._beside is None or self._beside._candidate != candidate:
-            if self._beside is not None:
-                self._beside.close()
-            self._beside = Indexer(
-                self._originals,
-                self._pixels,
-                self._embedder,
-                self._index,
-                self._chunk_size,
-                self._decoders,
-                candidate,
+        key = key_of(candidate)
+        if key not in self._beside:
+            self._beside[key] = Indexer(
+                self._decoder, self._embedder, self._index, self._chunk_size, candidate
             )
-        return self._beside
-
-    def close(self) -> None:
-        """Stop the decoding threads; the collaborators stay open."""
-        if self._beside is not None:
-            self._beside.close()
-        self._decoding.shutdown(wait=False, cancel_futures=True)
+            if len(self._beside) > _CANDIDATES:
+                self._beside.popitem(last=False)
+        self._beside.move_to_end(key)
+        return self._beside[key]
 
     def _current_encoder(self) -> Encoder:
         if self._encoder is None:
@@ -158,7 +129,7 @@ class Indexer:
     def _index_with(
         self, encoder: Encoder, records: Sequence[ImageRecord], keep_going: KeepGoing
     ) -> list[WorkResult]:
-        size = min(self._chunk_size, encoder.max_batch)
+        size = self._chunk_size_of(encoder)
         chunks = [records[start : start + size] for start in range(0, len(records), size)]
         done = _Yield()
         reason = STOPPING
@@ -178,86 +149,79 @@ class Indexer:
                 break
             if not has_time:
                 break
-        if done.records:
-            done.results += self._upsert(done.records, np.concatenate(done.vectors), encoder)
+        if done.embedded:
+            done.results += self._upsert(done.embedded, encoder)
         decided = {result.id for result in done.results}
         done.results += give_back((r.id for r in records if r.id not in decided), reason)
-        self._forget_puzzles(done.results)
+        self._judge.settle(done.results)
         return done.results
+
+    def _chunk_size_of(self, encoder: Encoder) -> int:
+        spec = encoder.pixels
+        largest_bytes = 3 * max(spec.max_pixels, spec.size**2, 1)
+        return max(1, min(self._chunk_size, encoder.max_batch, _CALL_BYTES // largest_bytes))
 
     def _decode_ahead(
         self, chunk: Sequence[ImageRecord], encoder: Encoder
-    ) -> list[Future[Prepared]]:
-        return [self._decoding.submit(self._decode, record, encoder.pixels) for record in chunk]
-
-    def _decode(self, record: ImageRecord, spec: PixelSpec) -> Prepared:
-        try:
-            return self._pixels.prepare(self._originals.source(record), spec, record.file_name)
-        except ViewfinderError as error:
-            return error
-        except FileNotFoundError:
-            return BrokenImage(
-                file_name=record.file_name, reason="its original is not in the store"
-            )
-        except OSError as error:
-            return ServiceUnavailable(service="the store of originals", reason=str(error))
+    ) -> list[Future[Decoded | ViewfinderError]]:
+        is_first = self._candidate is None  # the words are in the index once, beside its encoder
+        return [
+            self._decoder.prepare(record, encoder.pixels, is_first and not record.text_source)
+            for record in chunk
+        ]
 
     def _embed_chunk(
         self,
         chunk: Sequence[ImageRecord],
-        prepared: Sequence[Prepared],
+        prepared: Sequence[Decoded | ViewfinderError],
         encoder: Encoder,
         done: _Yield,
     ) -> None:
-        good: list[ImageRecord] = []
-        arrays: list[NDArray[np.uint8]] = []
-        for record, pixels in zip(chunk, prepared, strict=True):
-            if isinstance(pixels, ViewfinderError):
-                done.results.append(self._judge(record, pixels))
+        good: list[tuple[ImageRecord, Decoded]] = []
+        for record, decoded in zip(chunk, prepared, strict=True):
+            if isinstance(decoded, ViewfinderError):
+                done.results.append(self._judge.verdict(record, decoded))
             else:
-                good.append(record)
-                arrays.append(pixels)
+                good.append((record, decoded))
         if not good:
             return
-        stack = np.stack(arrays)
         try:
-            vectors = self._embedder.embed(stack, encoder)
+            done.embedded += self._embed(good, encoder)
         except ViewfinderError as error:
             if isinstance(error, InvalidRequest):
                 self._raise_if_replaced(encoder)
             if not is_puzzling(error):
                 raise
-            self._embed_alone(good, stack, encoder, done)
-            return
-        done.records += good
-        done.vectors.append(vectors)
+            self._embed_alone(good, encoder, done)
+
+    def _embed(
+        self, pictures: Sequence[tuple[ImageRecord, Decoded]], encoder: Encoder
+    ) -> list[_Embedded]:
+        vectors = self._embedder.embed([decoded.pixels for _, decoded in pictures], encoder)
+        return [
+            _Embedded(record, vector, decoded.words)
+            for (record, decoded), vector in zip(pictures, vectors, strict=True)
+        ]
 
     def _embed_alone(
-        self,
-        records: Sequence[ImageRecord],
-        stack: NDArray[np.uint8],
-        encoder: Encoder,
-        done: _Yield,
+        self, pictures: Sequence[tuple[ImageRecord, Decoded]], encoder: Encoder, done: _Yield
     ) -> None:
         """One picture a call, to find the one that spoils the chunk."""
-        for row, record in enumerate(records):
+        for record, decoded in pictures:
             try:
-                vectors = self._embedder.embed(stack[row : row + 1], encoder)
+                done.embedded += self._embed([(record, decoded)], encoder)
             except EncoderMismatch:
                 raise
             except ViewfinderError as error:
-                done.results.append(self._judge(record, error))
-            else:
-                done.records.append(record)
-                done.vectors.append(vectors)
+                done.results.append(self._judge.verdict(record, error))
 
-    def _upsert(
-        self,
-        records: Sequence[ImageRecord],
-        vectors: NDArray[np.float32],
-        encoder: Encoder,
-    ) -> list[WorkResult]:
-        points = [point_of(record) for record in records]
+    def _upsert(self, embedded: Sequence[_Embedded], encoder: Encoder) -> list[WorkResult]:
+        texts = [one.text for one in embedded]
+        points = [
+            point_of(one.record, None if text is None else plain_text(text.words))
+            for one, text in zip(embedded, texts, strict=True)
+        ]
+        vectors = [one.vector for one in embedded]
         try:
             self._index.upsert(encoder, points, vectors, self._candidate is not None)
         except ViewfinderError as error:
@@ -265,15 +229,12 @@ class Indexer:
                 log.warning("the index holds vectors of another encoder", reason=error.message)
                 self._encoder = None
             if not is_puzzling(error):
-                return give_back((record.id for record in records), error.message)
-            if len(records) == 1:
-                return [self._judge(records[0], error)]
-            return [
-                result
-                for row, record in enumerate(records)
-                for result in self._upsert([record], vectors[row : row + 1], encoder)
-            ]
-        return [indexed(record, key_of(encoder.spec)) for record in records]
+                return give_back((one.record.id for one in embedded), error.message)
+            if len(embedded) == 1:
+                return [self._judge.verdict(embedded[0].record, error)]
+            return [result for one in embedded for result in self._upsert([one], encoder)]
+        key = key_of(encoder.spec)
+        return [indexed(one.record, key, text) for one, text in zip(embedded, texts, strict=True)]
 
     def _raise_if_replaced(self, encoder: Encoder) -> None:
         now = self._ask_for_encoder()
@@ -281,18 +242,3 @@ class Indexer:
             raise EncoderMismatch(
                 index_encoder=encoder.spec.revision, offered_encoder=now.spec.revision
             )
-
-    def _forget_puzzles(self, results: Sequence[WorkResult]) -> None:
-        for result in results:
-            if result.outcome != WorkResult.OUTCOME_RETRY:
-                self._puzzles.pop(result.id, None)
-
-    def _judge(self, record: ImageRecord, error: ViewfinderError) -> WorkResult:
-        if is_to_blame(error):
-            return failed(record, error.message)
-        if is_puzzling(error):
-            self._puzzles[record.id] += 1
-            log.warning("a picture met an unforeseen error", image_id=record.id, code=error.code)
-            if self._puzzles[record.id] >= _PUZZLING_TRIES:
-                return failed(record, error.message)
-        return give_back([record.id], error.message)[0]

@@ -51,6 +51,8 @@ class JobContext:
                 "batch done",
                 indexed=summary.indexed,
                 reindexed=summary.reindexed,
+                embedded_pages=summary.embedded_pages,
+                read=summary.read,
                 refreshed=summary.refreshed,
                 deleted=summary.deleted,
                 failed=summary.failed,

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from viewfinder.errors import EncoderMismatch, InternalError, Overloaded, ViewfinderError
-from viewfinder.v1 import catalog_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2
 
 WorkResult = catalog_pb2.WorkResult
 ImageRecord = catalog_pb2.ImageRecord
+KeepGoing = Callable[[], bool]
 
 STOPPING = "The worker is stopping, or the batch took too long; another one goes on with it"
 
 
-def indexed(record: ImageRecord, encoder: str = "") -> WorkResult:
-    """It is in the index with the payload of this version, and a vector of `encoder`
-    ("name@revision") where that is new."""
+def indexed(
+    record: ImageRecord, encoder: str = "", text: common_pb2.ReadText | None = None
+) -> WorkResult:
+    """It is in the index with the payload of this version, a vector of `encoder`
+    ("name@revision") where that is new, and the words of its text layer where it has one."""
     return WorkResult(
         id=record.id,
         outcome=WorkResult.OUTCOME_INDEXED,
         version=record.version,
         encoder=encoder,
+        text=text,
+    )
+
+
+def read(record: ImageRecord, text: common_pb2.ReadText) -> WorkResult:
+    """This is what stands in it, and the index knows; no words are an answer too."""
+    return WorkResult(
+        id=record.id, outcome=WorkResult.OUTCOME_READ, version=record.version, text=text
     )
 
 

@@ -13,9 +13,10 @@ from viewfinder.v1 import catalog_pb2, search_pb2
 from worker.text import text_of
 
 
-def point_of(record: catalog_pb2.ImageRecord) -> search_pb2.Point:
-    """One picture's point, for a new vector as for one that is there already."""
-    return search_pb2.Point(id=record.id, payload=payload_of(record), text=text_of(record))
+def point_of(record: catalog_pb2.ImageRecord, read: str | None = None) -> search_pb2.Point:
+    """One picture's point, for a new vector as for one that is there already; `read`: what stands
+    in it, where that was found out just now."""
+    return search_pb2.Point(id=record.id, payload=payload_of(record), text=text_of(record, read))
 
 
 def payload_of(record: catalog_pb2.ImageRecord) -> Struct:
@@ -35,6 +36,9 @@ def payload_of(record: catalog_pb2.ImageRecord) -> Struct:
         "uploaded_at": _uploaded_at(record),
         "camera": camera_of(exif),
         "location": _location(exif),
+        "document": record.document_id,
+        "page": record.page or None,
+        "pages": record.pages if record.page else None,
         "metadata": metadata,
     }
     payload = Struct()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from viewfinder.v1 import catalog_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2
 
 MAX_CHARS = 20_000
 
 
-def text_of(record: catalog_pb2.ImageRecord) -> str:
+def text_of(record: catalog_pb2.ImageRecord, read: str | None = None) -> str:
     """Its file name, folders, tags, category, camera, and the texts of its metadata, a line each,
-    the shortest and most telling first; what is over `MAX_CHARS` is cut off."""
+    the shortest and most telling first, then what stands in it: `read`, or else what was read of
+    it before. What is over `MAX_CHARS` is cut off."""
     metadata: dict[str, Any] = MessageToDict(record.metadata)
     exif = record.exif
     lines = [
@@ -23,6 +25,7 @@ def text_of(record: catalog_pb2.ImageRecord) -> str:
         *record.tags,
         f"{exif.camera_make} {exif.camera_model}",
         *sorted(_texts(metadata), key=len),
+        *(record.text if read is None else read).splitlines(),
     ]
     kept = dict.fromkeys(" ".join(line.split()) for line in lines)
     return "\n".join(line for line in kept if line)[:MAX_CHARS]
@@ -44,3 +47,9 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from _texts(one)
+
+
+def plain_text(words: Iterable[common_pb2.Word]) -> str:
+    """What was read as running text, a line a line."""
+    lines = groupby(words, key=lambda word: word.line)
+    return "\n".join(" ".join(word.text for word in line) for _, line in lines)

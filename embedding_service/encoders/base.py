@@ -70,3 +70,44 @@ class CellEncoder(Protocol):
         Raises:
             NotExplainable: not with this model, and what to do about it.
         """
+
+
+class MultiVectorEncoder(Protocol):
+    """Embeds texts and pages into matrices of token vectors. How well two match is their MaxSim:
+    the sum, over the rows of the text's, of the largest dot product with a row of the page's."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The vector space and how pages must be prepared for it."""
+
+    @property
+    def max_batch(self) -> int:
+        """The most pages that one call should carry."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs, or will when it is loaded: "cpu", "cuda:0", "mps"."""
+
+    def embed_texts(self, texts: Sequence[str]) -> list[FloatArray]:
+        """Embed texts; returns float32 [tokens, dim] for each, every row of length 1."""
+
+    def embed_images(self, pixels: Sequence[PixelArray]) -> list[FloatArray]:
+        """Embed pages prepared as `spec.pixels` says, each uint8 [h, w, 3] RGB of its own size.
+
+        Returns float32 [tokens, dim] for each, every row of length 1.
+        """
+
+    def similarity_map(self, pixels: PixelArray, text: str) -> SimilarityMap:
+        """Where on a page, prepared as `spec.pixels` says, the words of a text are seen."""
+
+    def warm_up(self) -> None:
+        """Load what is not loaded, and run both sides once."""
+
+
+@dataclass(frozen=True)
+class SimilarityMap:
+    """Cosines of a text's words with the patches of a page, in reading order of both."""
+
+    rows: int
+    columns: int
+    words: tuple[tuple[str, FloatArray], ...]  # a word, and its map [rows, columns]

@@ -31,5 +31,9 @@ class DownloadFailed(ModelProblem):
     """Weights that did not arrive."""
 
 
+class ColpaliMissing(ModelProblem):
+    """torch and colpali-engine are not installed."""
+
+
 class OpenClipMissing(ModelProblem):
     """torch and open_clip are not installed."""

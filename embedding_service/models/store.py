@@ -1,7 +1,9 @@
 """The model store: one folder a model, whole or not there at all.
 
 <models_dir>/<id>/model.json, text.fp32.onnx, image.fp32.onnx, text.int8.onnx, ..., tokenizer.json
+<models_dir>/<id>/model.json, model.safetensors, processor_config.json, ...    a document model
 <models_dir>/active            the id that `viewfinder models use` chose
+<models_dir>/active-document   the same, for pages of documents
 <models_dir>/.making-XXXX/     a model in the making; left ones are swept by the next
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 import difflib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -17,16 +20,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
+from embedding_service.models.document_manifest import DocumentManifest, is_document_model
 from embedding_service.models.manifest import FILE_NAME, Manifest, StoredFile
 from embedding_service.models.problems import BrokenModel, ModelInUse, UnknownModel
 
 _ACTIVE = "active"
+_ACTIVE_DOCUMENT = "active-document"
 _MAKING = ".making-"
 _GOING = ".going-"
 _LOCK = ".lock"
 _READ_BYTES = 1 << 20
+
+AnyManifest = Manifest | DocumentManifest
+Made = TypeVar("Made", Manifest, DocumentManifest)
 
 
 def sha256_of(path: Path, seen: Callable[[int], None] = lambda _: None) -> str:
@@ -56,7 +64,7 @@ class ModelStore:
         names = (path.parent.name for path in self.folder.glob(f"*/{FILE_NAME}"))
         return sorted(name for name in names if not name.startswith("."))
 
-    def get(self, model: str) -> Manifest:
+    def read(self, model: str) -> AnyManifest:
         """What a model says of itself.
 
         Raises:
@@ -66,7 +74,39 @@ class ModelStore:
         path = self.path_of(model) / FILE_NAME
         if not _is_name(model) or not path.is_file():
             raise UnknownModel(self._unknown(model))
-        return Manifest.from_json(path.read_text("utf-8"), str(path))
+        text = path.read_text("utf-8")
+        with suppress(ValueError):  # what is damaged is told by who reads it
+            if is_document_model(data := json.loads(text)):
+                return DocumentManifest.of(data, str(path))
+        return Manifest.from_json(text, str(path))
+
+    def get(self, model: str) -> Manifest:
+        """As `read`, of a model of pictures.
+
+        Raises:
+            UnknownModel, BrokenModel: as `read`; UnknownModel too where it is a document model.
+        """
+        manifest = self.read(model)
+        if isinstance(manifest, DocumentManifest):
+            raise UnknownModel(
+                f"{model} is a document model, for pages: VIEWFINDER_DOCUMENT_MODEL={model} uses it"
+            )
+        return manifest
+
+    def get_document(self, model: str) -> DocumentManifest:
+        """As `read`, of a document model.
+
+        Raises:
+            UnknownModel, BrokenModel: as `read`; UnknownModel too where it is another model, with
+                the names of those that there are.
+        """
+        try:
+            manifest = self.read(model)
+        except UnknownModel as error:
+            raise UnknownModel(f"there is no model {model!r}; {self._documents()}") from error
+        if isinstance(manifest, Manifest):
+            raise UnknownModel(f"{model} is no document model; {self._documents()}")
+        return manifest
 
     def find(self, name: str, pretrained: str = "") -> str:
         """The id of the model with this OpenCLIP name, and tag where several have the name.
@@ -77,7 +117,7 @@ class ModelStore:
         found = []
         for model in self.ids():
             with suppress(BrokenModel):
-                manifest = self.get(model)
+                manifest = self.read(model)
                 if manifest.name == name and pretrained in ("", manifest.pretrained):
                     found.append(model)
         if len(found) == 1:
@@ -94,22 +134,51 @@ class ModelStore:
         """
         return text if text in self.ids() else self.find(text)
 
+    def resolve_document(self, text: str) -> str:
+        """As `resolve`, of a document model.
+
+        Raises:
+            UnknownModel: none of this name; the message names those that there are.
+        """
+        try:
+            model = self.resolve(text)
+        except UnknownModel:
+            model = text
+        self.get_document(model)
+        return model
+
     def active(self) -> str:
         """The model that was chosen with `use`; empty when none was."""
-        try:
-            return (self.folder / _ACTIVE).read_text("utf-8").strip()
-        except FileNotFoundError:
-            return ""
+        return self._chosen(_ACTIVE)
+
+    def active_document(self) -> str:
+        """The document model that was chosen with `use`; empty when none was."""
+        return self._chosen(_ACTIVE_DOCUMENT)
 
     def use(self, model: str) -> None:
         """Choose a model for the next start of embedding_service; empty: none, which means mini."""
         if model:
             self.get(model)
+        self._choose(_ACTIVE, model)
+
+    def use_document(self, model: str) -> None:
+        """Choose the document model for the next start of embedding_service; empty: none."""
+        if model:
+            self.get_document(model)
+        self._choose(_ACTIVE_DOCUMENT, model)
+
+    def _chosen(self, file: str) -> str:
+        try:
+            return (self.folder / file).read_text("utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def _choose(self, file: str, model: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=_MAKING, delete=False) as new:
             new.write(f"{model}\n")
             _sync(new)
-        Path(new.name).replace(self.folder / _ACTIVE)
+        Path(new.name).replace(self.folder / file)
 
     def is_held(self, model: str) -> bool:
         """Whether a running process uses it."""
@@ -130,7 +199,7 @@ class ModelStore:
         path = self.path_of(model)
         if not _is_name(model) or not path.is_dir():
             raise UnknownModel(self._unknown(model))
-        if self.active() == model:
+        if model in (self.active(), self.active_document()):
             raise ModelInUse(f"{model} is the chosen one: `viewfinder models use` another first")
         if (path / FILE_NAME).is_file() and self.is_held(model):
             raise ModelInUse(f"{model} is held by a running embedding_service: switch or stop it")
@@ -149,7 +218,7 @@ class ModelStore:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def publish(self, made: Path, manifest: Manifest) -> Manifest:
+    def publish(self, made: Path, manifest: Made) -> Made:
         """Move what was made into the store under its id; what was there before is replaced.
 
         Every file is on the disk before the model can be seen.
@@ -170,14 +239,14 @@ class ModelStore:
         _sync_folder(self.folder)
         return manifest
 
-    def check_files(self, model: str, seen: Callable[[int], None] = lambda _: None) -> Manifest:
+    def check_files(self, model: str, seen: Callable[[int], None] = lambda _: None) -> AnyManifest:
         """Compare every file with its checksum.
 
         Raises:
             UnknownModel: it is not there.
             BrokenModel: a file is missing or not the one that was stored.
         """
-        manifest = self.get(model)
+        manifest = self.read(model)
         for name, stored in manifest.files.items():
             path = self.path_of(model) / name
             if not path.is_file():
@@ -199,6 +268,19 @@ class ModelStore:
         for path in self.folder.glob(f"{_MAKING}*"):
             if path.is_dir() and not _is_locked(path / _LOCK):
                 shutil.rmtree(path, ignore_errors=True)
+
+    def _documents(self) -> str:
+        known = []
+        for model in self.ids():
+            with suppress(BrokenModel):
+                if isinstance(self.read(model), DocumentManifest):
+                    known.append(model)
+        if known:
+            return f"document models here: {', '.join(known)}"
+        return (
+            f"{self.folder} holds no document model yet; bring one:"
+            " viewfinder models pull colqwen2-v1.0"
+        )
 
     def _unknown(self, model: str) -> str:
         known = self.ids()

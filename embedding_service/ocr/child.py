@@ -7,7 +7,6 @@ by reader.py as `python -m embedding_service.ocr.child FD LIMITS`.
 from __future__ import annotations
 
 import json
-import math
 import os
 import resource
 import signal
@@ -47,10 +46,10 @@ def main(arguments: list[str], make: Callable[[ReaderLimits], Reader]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with Connection(int(arguments[0])) as connection, suppress(EOFError, BrokenPipeError):
         reader = make(limits)
+        connection.send_bytes(b"ready")
         while True:
             height, width = json.loads(connection.recv_bytes())
             data = connection.recv_bytes()
-            _renew_cpu_time(limits.timeout_s)
             pixels = np.frombuffer(data, np.uint8).reshape(height, width, 3)
             connection.send_bytes(json.dumps(_answer(reader, pixels, limits)).encode())
             del data, pixels
@@ -73,12 +72,6 @@ def _limit(name: str, value: int) -> None:
     with suppress(ValueError, OSError, AttributeError):  # macOS knows RLIMIT_AS, but not always
         number = getattr(resource, name)
         resource.setrlimit(number, (value, resource.getrlimit(number)[1]))
-
-
-def _renew_cpu_time(timeout_s: float) -> None:
-    """SIGXCPU ends this process when the picture takes longer, even inside C code."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _limit("RLIMIT_CPU", math.ceil(used.ru_utime + used.ru_stime + timeout_s))
 
 
 if __name__ == "__main__":

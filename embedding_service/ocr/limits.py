@@ -14,10 +14,6 @@ class ReaderLimits:
     find_side: int = 1280  # the same for finding the lines, which are then read as they came
     max_lines: int = 600
     min_confidence: float = 0.5  # of a line, and of a word of it
-    timeout_s: float = 60.0  # CPU seconds for a picture; six times as long by the clock
+    reading_s: float = 40.0  # after which the lines that are left are not read
+    timeout_s: float = 60.0  # after which the process is killed, so that the next one gets its turn
     memory_bytes: int = 3 << 30  # address space of the reading process
-
-    @property
-    def reading_s(self) -> float:
-        """CPU seconds after which the lines that are left are not read."""
-        return self.timeout_s * 2 / 3

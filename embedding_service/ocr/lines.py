@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_service.ocr.reading_order import rows_of
 from viewfinder.pictures import ReadWord
 
-_SAME_LINE = 0.5  # of the lower one's height that two pieces of a line have in common
 _WIDE = "mwMW@%&"
 _NARROW = "iljtf.,;:!|'()[]1I"
 
@@ -56,11 +55,11 @@ def words_of(
     sure = [line for line in lines if line.confidence >= min_confidence and line.text.strip()]
     words: list[ReadWord] = []
     number = 0
-    for row in _rows(sure):
+    for row in rows_of([line.piece(0.0, 1.0) for line in sure]):
         read = [
             word
-            for line in row
-            for word in _words(line, width, height)
+            for position in row
+            for word in _words(sure[position], width, height)
             if word.confidence >= min_confidence
         ]
         words += (replace(word, line=number) for word in read)
@@ -107,21 +106,3 @@ def _usual_width(letter: str) -> float:
 
 def _share(value: float, whole: int) -> float:
     return round(min(1.0, max(0.0, value / whole)), 5)
-
-
-def _rows(lines: Sequence[TextLine]) -> list[list[TextLine]]:
-    """Lines that stand side by side as one, from the left, the rows from the top; a column that
-    has nothing beside it between two gutters is read to its end before the next."""
-    boxes = {id(line): line.piece(0.0, 1.0) for line in lines}
-    rows: list[list[TextLine]] = []
-    for line in sorted(lines, key=lambda one: boxes[id(one)][1] + boxes[id(one)][3]):
-        _, top, _, bottom = boxes[id(line)]
-        if rows:
-            _, last_top, _, last_bottom = boxes[id(rows[-1][-1])]
-            shared = min(bottom, last_bottom) - max(top, last_top)
-            lower = max(1.0, min(bottom - top, last_bottom - last_top))
-            if shared / lower > _SAME_LINE and not math.isclose(shared, 0):
-                rows[-1].append(line)
-                continue
-        rows.append([line])
-    return [sorted(row, key=lambda one: boxes[id(one)][0]) for row in rows]

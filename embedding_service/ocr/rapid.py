@@ -80,10 +80,10 @@ class RapidReader:
         return crops, found.boxes
 
     def _read(self, crops: Sequence[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
-        give_up_s = time.process_time() + self._limits.reading_s
+        give_up_s = time.monotonic() + self._limits.reading_s
         lines: list[TextLine] = []
         for start in range(0, min(len(crops), self._limits.max_lines), _LINES_A_RUN):
-            if time.process_time() > give_up_s:
+            if time.monotonic() > give_up_s:
                 break
             part = slice(start, start + _LINES_A_RUN)
             lines += self._recognise([_squeezed(crop) for crop in crops[part]], boxes[part])

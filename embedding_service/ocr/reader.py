@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,16 +22,23 @@ import structlog
 from numpy.typing import NDArray
 
 from embedding_service.ocr.limits import ReaderLimits
-from viewfinder.errors import BrokenImage, DeadlineExceeded, InvalidRequest, Overloaded
+from viewfinder.errors import (
+    BrokenImage,
+    DeadlineExceeded,
+    InvalidRequest,
+    Overloaded,
+    ServiceUnavailable,
+)
 from viewfinder.pictures import ReadWord
 
 log = structlog.get_logger()
 
 MAX_SIDE = 4096
+_SERVICE = "the reader of texts"
 _RECIPE = 1  # to be raised when the same models are used in another way: all is read again then
-_PROGRAM = ("embedding_service.ocr.child",)
-_WALL_FACTOR = 6
+_PROGRAM = ("-m", "embedding_service.ocr.child")
 _START_S = 60.0
+_START_AGAIN_S = 30.0  # after a start that failed
 _STOP_S = 2.0
 _RETRY_AFTER_S = 5
 _KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "HOME", "TMPDIR")
@@ -56,11 +62,11 @@ class PictureReader:
         self,
         limits: ReaderLimits,
         idle_s: float,
-        max_waiting: int,
+        max_waiting: int = 16,
         name: str | None = None,
         program: Sequence[str] = _PROGRAM,
     ) -> None:
-        """`program`: the module of the child, and what comes before its own arguments."""
+        """`program`: what Python is started with; a descriptor and the limits follow it."""
         self.name = reader_name() if name is None else name
         self._idle_s = idle_s
         self._max_waiting = max_waiting
@@ -81,12 +87,13 @@ class PictureReader:
             InvalidRequest: a side of more than 4,096 pixels, or of none.
             Overloaded: too many wait already.
             DeadlineExceeded: `timeout_s` was over before it was this picture's turn.
+            ServiceUnavailable: the child does not start, or this is being closed.
             BrokenImage: it takes too long or too much memory, or makes the reader crash.
         """
         if pixels.ndim != 3 or not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
             raise InvalidRequest("pixels", str(pixels.shape), f"sides of 1..{MAX_SIDE} pixels")
         if self._waiting >= self._max_waiting:
-            raise Overloaded(what="the reader of texts", retry_after_s=_RETRY_AFTER_S)
+            raise Overloaded(what=_SERVICE, retry_after_s=_RETRY_AFTER_S)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._waiting += 1
         try:
@@ -101,7 +108,7 @@ class PictureReader:
         """End the child; whoever waits gets an error."""
         if self._idle is not None:
             self._idle.cancel()
-        self._child.kill()
+        self._child.close()
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         self._child.stop()
 
@@ -122,13 +129,14 @@ class PictureReader:
 
 
 class _Child:
-    """One process after the other. Used by one thread at a time, but for `kill`."""
+    """One process after the other. Used by one thread at a time, but for `close`."""
 
     def __init__(self, limits: ReaderLimits, program: Sequence[str]) -> None:
         self._limits = limits
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Any = None
+        self._may_start_at = 0.0
 
     @property
     def process_id(self) -> int | None:
@@ -146,8 +154,12 @@ class _Child:
             raise _broken(str(answer["problem"]))
         return [ReadWord(*word) for word in answer["words"]]
 
-    def kill(self) -> None:
-        """From another thread: whoever waits for it is told that it died."""
+    def close(self) -> None:
+        """From another thread: no more starts; whoever waits is told."""
+        self._may_start_at = float("inf")
+        self._kill()
+
+    def _kill(self) -> None:
         process = self._process
         if process is not None:
             process.kill()
@@ -174,32 +186,29 @@ class _Child:
             return self._ask(pixels)
 
     def _ask(self, pixels: NDArray[np.uint8]) -> dict[str, Any]:
-        wall_s = self._limits.timeout_s * _WALL_FACTOR
         if self._connection is None:
             self._start()
-            wall_s += _START_S
         try:
             self._connection.send_bytes(json.dumps(pixels.shape[:2]).encode())
             self._connection.send_bytes(np.ascontiguousarray(pixels).data.cast("B"))
-            if not self._connection.poll(wall_s):
-                self.kill()
+            if not self._connection.poll(self._limits.timeout_s):
+                self._kill()
                 self.stop()
                 raise _TooSlowError
             answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
-        except (OSError, EOFError, AttributeError):
-            exit_status = self.stop()
-            if exit_status == -signal.SIGXCPU:
-                raise _TooSlowError from None
-            raise _ChildDiedError(exit_status) from None
+        except (OSError, EOFError):
+            raise _ChildDiedError(self.stop()) from None
         return answer
 
     def _start(self) -> None:
+        if time.monotonic() < self._may_start_at:
+            raise ServiceUnavailable(service=_SERVICE, reason="it could not be started")
         ours, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
             arguments = [*self._program, str(number), json.dumps(asdict(self._limits))]
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", *arguments],
+                [sys.executable, "-P", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(number,),
@@ -207,6 +216,21 @@ class _Child:
                 process_group=0,  # a Ctrl-C is for us; the child ends when the socket closes
             )
         self._connection = Connection(ours.detach())
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        try:
+            is_ready = self._connection.poll(_START_S)
+            if is_ready:
+                self._connection.recv_bytes()
+                return
+        except (OSError, EOFError):
+            pass
+        self._kill()
+        exit_status = self.stop()
+        log.error("the reader of texts does not start", exit_status=exit_status)
+        self._may_start_at = max(self._may_start_at, time.monotonic() + _START_AGAIN_S)
+        raise ServiceUnavailable(service=_SERVICE, reason="it cannot be started")
 
 
 def _environment() -> dict[str, str]:

@@ -21,6 +21,7 @@ async def test_with_every_part_there_it_is_well(
         "index_connected": True,
         "redis_connected": True,
         "device": "cpu",
+        "encoder": {"name": "mini", "revision": "r1", "dim": 8},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,14 @@ from viewfinder.errors import (
     ServiceUnavailable,
     ViewfinderError,
 )
-from viewfinder.pixels import PixelSpec
+from viewfinder.pictures import PdfPage, PixelSpec, ReadWord, Source
 from viewfinder.v1 import catalog_pb2, common_pb2, search_pb2
+from worker.abilities import Abilities
 from worker.batch import BatchLimits, BatchRunner, StopSignal
+from worker.decoding import Decoder
 from worker.indexing import Indexer
 from worker.peers import Encoder
+from worker.reading import TextReader
 
 SIZE = 4
 
@@ -36,9 +39,13 @@ class FakeCatalog:
     reports: list[tuple[str, list[catalog_pb2.WorkResult]]] = field(default_factory=list)
     errors: list[ViewfinderError] = field(default_factory=list)  # raised by the next reports
     switched: common_pb2.EncoderSpec | None = None  # by the last report
+    abilities: Abilities | None = None  # of the last claim
 
-    def claim(self, claim_id: str, limit: int, lease_s: int) -> catalog_pb2.ClaimWorkResponse:
+    def claim(
+        self, claim_id: str, limit: int, lease_s: int, abilities: Abilities
+    ) -> catalog_pb2.ClaimWorkResponse:
         self.claims.append(claim_id)
+        self.abilities = abilities
         return self.claim_response
 
     def report(
@@ -62,23 +69,60 @@ class FakeCatalog:
             for result in results
         }
 
+    def texts(self) -> dict[str, common_pb2.ReadText | None]:
+        """Id -> the text that was reported with it."""
+        return {
+            result.id: result.text if result.HasField("text") else None
+            for _, results in self.reports
+            for result in results
+        }
+
     def reason(self, image_id: str) -> str:
         return next(r.reason for _, results in self.reports for r in results if r.id == image_id)
 
 
 class FakePixels:
-    """Every original is one byte; all its pixels have that value. `bad` cannot be decoded."""
+    """Every original is one byte; all its pixels have that value. `bad` cannot be decoded. What
+    stands on a page is its text layer in `layers`, by its number."""
 
     def __init__(self) -> None:
         self.bad: set[bytes] = set()
+        self.layers: dict[int, str] = {}
+        self.asked_for_text: list[int] = []
+        self.broken_layers = False
 
-    def prepare(
-        self, source: Path | bytes, spec: PixelSpec, file_name: str = ""
+    def prepare(self, source: Source, spec: PixelSpec, file_name: str = "") -> NDArray[np.uint8]:
+        value = self._value(source, file_name)
+        if spec.resize_mode == "within":
+            return np.full((spec.multiple, spec.multiple * value, 3), value, np.uint8)
+        return np.full((spec.size, spec.size, 3), value, np.uint8)
+
+    def pixels(
+        self, source: Source, max_side: int = 2000, file_name: str = ""
     ) -> NDArray[np.uint8]:
-        content = source.read_bytes() if isinstance(source, Path) else source
+        return np.full((2, 3, 3), self._value(source, file_name), np.uint8)
+
+    def page_text(self, page: PdfPage, file_name: str = "") -> list[ReadWord]:
+        self.asked_for_text.append(page.page)
+        if self.broken_layers:
+            raise BrokenImage(file_name=file_name, reason="its text layer is torn")
+        return words(self.layers.get(page.page, ""))
+
+    def _value(self, source: Source, file_name: str) -> int:
+        file = source.file if isinstance(source, PdfPage) else source
+        content = file.read_bytes() if isinstance(file, Path) else file
         if content in self.bad:
             raise BrokenImage(file_name=file_name, reason="it is torn")
-        return np.full((spec.size, spec.size, 3), content[0], np.uint8)
+        return content[0]
+
+
+def words(text: str) -> list[ReadWord]:
+    """So many words, somewhere, a line a line."""
+    return [
+        ReadWord(word, 0.1, 0.2, 0.3, 0.4, number)
+        for number, line in enumerate(text.splitlines())
+        for word in line.split()
+    ]
 
 
 class FakeOriginals:
@@ -86,12 +130,13 @@ class FakeOriginals:
         self.contents: dict[str, bytes] = {}
         self.error: Exception | None = None
 
-    def source(self, record: catalog_pb2.ImageRecord) -> Path | bytes:
+    def source(self, record: catalog_pb2.ImageRecord) -> Source:
         if self.error is not None:
             raise self.error
         if record.blob_key not in self.contents:
             raise FileNotFoundError(record.blob_key)
-        return self.contents[record.blob_key]
+        content = self.contents[record.blob_key]
+        return PdfPage(content, record.page) if record.page else content
 
 
 class FakeEmbedder:
@@ -106,12 +151,25 @@ class FakeEmbedder:
         self.batches: list[int] = []
         self.asked_for_spec = 0
         self.asked_for: list[str] = []
+        self.texts: dict[int, str] = {}  # what stands in a picture, by its value
+        self.reading_error: ViewfinderError | None = None
+        self.pages = common_pb2.EncoderSpec(  # of the document encoder
+            name="pages",
+            revision="p1",
+            kind="multivector",
+            dim=2,
+            pixels=common_pb2.PixelSpec(
+                resize_mode="within", interpolation="bicubic", multiple=2, max_pixels=64
+            ),
+        )
 
     def encoder(self, name: str) -> Encoder:
         self.asked_for_spec += 1
         self.asked_for.append(name)
         if self.away:
             raise ServiceUnavailable(service="embedding_service")
+        if name == self.pages.name:
+            return Encoder(self.pages, self.max_batch)
         return Encoder(
             common_pb2.EncoderSpec(
                 name="fake",
@@ -122,22 +180,38 @@ class FakeEmbedder:
             self.max_batch,
         )
 
-    def embed(self, pixels: NDArray[np.uint8], encoder: Encoder) -> NDArray[np.float32]:
+    def embed(
+        self, pictures: Sequence[NDArray[np.uint8]], encoder: Encoder
+    ) -> list[NDArray[np.float32]]:
         if self.away:
             raise ServiceUnavailable(service="embedding_service")
+        if encoder.is_multivector:
+            self.batches.append(len(pictures))
+            return [np.ones((picture.shape[1], 2), np.float32) for picture in pictures]
         if encoder.spec.revision != self.revision:
             raise EncoderMismatch(encoder.spec.revision, self.revision)
+        pixels = np.stack(pictures)
         assert pixels.shape[1:] == (self.size, self.size, 3)
         values = pixels[:, 0, 0, 0]
         if self.cursed & set(values.tolist()):
             raise InternalError(request_id="r")
         self.batches.append(len(values))
-        return np.stack([values, np.ones_like(values)], axis=1).astype(np.float32)
+        return list(np.stack([values, np.ones_like(values)], axis=1).astype(np.float32))
+
+    def read(self, picture: NDArray[np.uint8]) -> common_pb2.ReadText:
+        if self.reading_error is not None:
+            raise self.reading_error
+        read = words(self.texts.get(int(picture[0, 0, 0]), ""))
+        return common_pb2.ReadText(
+            source="ocr", reader="fake", words=[common_pb2.Word(**asdict(word)) for word in read]
+        )
 
 
 class FakeIndex:
     def __init__(self) -> None:
         self.points: dict[str, tuple[list[float], dict[str, object]]] = {}
+        self.texts: dict[str, str] = {}
+        self.matrices: dict[str, int] = {}  # how many rows it has
         self.upserts: list[int] = []
         self.deletes: list[list[str]] = []
         self.error: ViewfinderError | None = None
@@ -158,7 +232,7 @@ class FakeIndex:
         self,
         encoder: Encoder,
         points: Sequence[search_pb2.Point],
-        vectors: NDArray[np.float32],
+        vectors: Sequence[NDArray[np.float32]],
         beside: bool,
     ) -> None:
         if beside:
@@ -169,7 +243,11 @@ class FakeIndex:
             raise InternalError(request_id="r")
         self.upserts.append(len(points))
         for point, vector in zip(points, vectors, strict=True):
+            if encoder.is_multivector:
+                self.matrices[point.id] = len(vector)
+                continue
             self.points[point.id] = (vector.tolist(), dict(point.payload))
+            self.texts[point.id] = point.text
 
     def set_payload(self, points: Sequence[search_pb2.Point]) -> None:
         if self.error is not None:
@@ -177,6 +255,7 @@ class FakeIndex:
         for point in points:
             vector, _ = self.points[point.id]
             self.points[point.id] = (vector, dict(point.payload))
+            self.texts[point.id] = point.text
 
     def delete(self, ids: Iterable[str]) -> None:
         if self.error is not None:
@@ -220,10 +299,14 @@ class House:
         self.renditions = FakeRenditions()
         self.clock = FakeClock()
         self.stop = StopSignal(self.clock)
-        self.indexer = Indexer(self.originals, self.pixels, self.embedder, self.index, chunk_size=4)
+        self.decoder = Decoder(self.originals, self.pixels, threads=1)
+        self.indexer = Indexer(self.decoder, self.embedder, self.index, chunk_size=4)
+        self.abilities = Abilities(reads=True)
         self.runner = BatchRunner(
             self.catalog,
+            lambda: self.abilities,
             self.indexer,
+            TextReader(self.decoder, self.embedder, self.index),
             self.index,
             self.renditions,
             self.stop,
@@ -251,3 +334,8 @@ class House:
 @pytest.fixture
 def house() -> House:
     return House()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()

@@ -134,7 +134,7 @@ def test_another_encoder_that_refuses_our_pixels_is_noticed(house: House) -> Non
     house.embedder.revision, house.embedder.size = "two", 6
 
     def strict(pixels: object, encoder: object) -> object:
-        if pixels.shape[1] != 6:  # type: ignore[attr-defined]
+        if pixels[0].shape[1] != 6:  # type: ignore[index]
             raise InvalidRequest(field="pixels", value="4 x 4", allowed="6 x 6")
         return embed(pixels, encoder)  # type: ignore[arg-type]
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
+from viewfinder.cli.encoder_upgrade import begin_if_outdated
 from viewfinder.cli.log_stream import LinePainter, LogFollower, last_lines, readable
 from viewfinder.cli.programs import log_file
 from viewfinder.cli.readiness import Readiness, look
 from viewfinder.cli.stack import CannotStartError, Stack
+from viewfinder.client import Client
 
 _LOG_POLL_S = 0.2
 _READY_POLL_S = 0.3
@@ -105,6 +107,10 @@ class StackRun:
         self._console.print(f"Viewfinder is ready: {settings.api_url}/docs (API)", soft_wrap=True)
         if any(program.name == "frontend" for program in self._stack.programs):
             self._console.print(f"                     {settings.frontend_url} (page)")
+        with Client(settings.api_url, api_key=settings.api_key or None) as client:
+            told = begin_if_outdated(client)
+        if told:
+            self._console.print(told, style="yellow", soft_wrap=True)
 
     def _stop_if_hopeless(self, now: Readiness, started_s: float) -> None:
         lines = [line for _, line in self._supervisor_log.new_lines()]

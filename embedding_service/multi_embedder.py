@@ -1,0 +1,119 @@
+"""Embeds what callers bring into matrices: the encoder for pages, behind the same lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+from cachetools import LRUCache
+
+from embedding_service.batching import BatchingLane
+from embedding_service.embedder import checked_texts
+from embedding_service.encoders.base import (
+    EncoderSpec,
+    FloatArray,
+    MultiVectorEncoder,
+    PixelArray,
+    SimilarityMap,
+)
+from viewfinder.errors import InvalidRequest
+from viewfinder.pictures import PixelSpec
+
+_WAITING_TEXTS = 256
+_WAITING_PAGES = 64
+_MIN_CACHED_ROWS = 16  # a text's matrix has a row a token, and some of the prompt's
+
+
+class MultiVectorEmbedder:
+    """One multivector encoder behind two lanes, as `Embedder` is for one of vectors."""
+
+    def __init__(self, encoder: MultiVectorEncoder, text_batch: int, text_cache_size: int) -> None:
+        """`text_cache_size` is in vectors of a dense encoder: texts here take many rows each."""
+        self._encoder = encoder
+        self.calibration: None = None  # MaxSim is no cosine: nothing is fitted to it
+        self._texts: BatchingLane[str] = BatchingLane(
+            "page-text", encoder.embed_texts, text_batch, _WAITING_TEXTS
+        )
+        self._pages: BatchingLane[PixelArray] = BatchingLane(
+            "pages", encoder.embed_images, encoder.max_batch, _WAITING_PAGES
+        )
+        self._cache: LRUCache[str, FloatArray] = LRUCache(text_cache_size // _MIN_CACHED_ROWS)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The encoder's spec."""
+        return self._encoder.spec
+
+    @property
+    def device(self) -> str:
+        """Where the encoder runs."""
+        return self._encoder.device
+
+    @property
+    def max_batch(self) -> int:
+        """The most pages a call may bring."""
+        return self._encoder.max_batch
+
+    async def embed_texts(self, texts: Sequence[str], timeout_s: float | None) -> list[FloatArray]:
+        """float32 [tokens, dim] for each of 1..32 texts of 1..512 characters.
+
+        Raises:
+            InvalidRequest: too many, none, or a text that is empty or too long.
+            DeadlineExceeded, Overloaded: see BatchingLane.
+        """
+        wanted = checked_texts(texts)
+        known = {text: self._cache[text] for text in wanted if text in self._cache}
+        unknown = [text for text in dict.fromkeys(wanted) if text not in known]
+        if unknown:
+            made = await self._texts.embed(unknown, timeout_s)
+            for text, matrix in zip(unknown, made, strict=True):
+                known[text] = matrix
+                if self._cache.maxsize:
+                    self._cache[text] = matrix
+        return [known[text] for text in wanted]
+
+    async def embed_images(
+        self, pages: Sequence[PixelArray], timeout_s: float | None
+    ) -> list[FloatArray]:
+        """float32 [tokens, dim] for each page, uint8 [h, w, 3] prepared as the spec says.
+
+        Raises:
+            InvalidRequest: too many, none, or one of another size.
+            DeadlineExceeded, Overloaded: see BatchingLane.
+        """
+        if not 1 <= len(pages) <= self.max_batch:
+            raise InvalidRequest("sized", f"{len(pages)} pages", f"1..{self.max_batch} a call")
+        for page in pages:
+            check_page(page, self.spec.pixels)
+        return await self._pages.embed(pages, timeout_s)
+
+    async def similarity_map(self, page: PixelArray, text: str) -> SimilarityMap:
+        """Where on a page the words of a text are seen. Waits for nobody: it is asked for rarely.
+
+        Raises:
+            InvalidRequest: a page of another size, or a text that is empty or too long.
+        """
+        check_page(page, self.spec.pixels)
+        (wanted,) = checked_texts([text])
+        return await asyncio.to_thread(self._encoder.similarity_map, page, wanted)
+
+    async def close(self) -> None:
+        """Finish what is queued."""
+        await self._texts.close()
+        await self._pages.close()
+
+
+def check_page(page: PixelArray, spec: PixelSpec) -> None:
+    """Raises InvalidRequest for pixels that are not as `spec` wants them."""
+    height, width = page.shape[:2]
+    if spec.resize_mode != "within":
+        fits, wanted = height == width == spec.size, f"uint8 ({spec.size}, {spec.size}, 3)"
+    else:
+        multiple = spec.multiple
+        # Of a strip, where one side cannot be made smaller, there may be a little more.
+        most = 2 * spec.max_pixels
+        fits = not (height % multiple or width % multiple) and 0 < height * width <= most
+        wanted = f"uint8, sides multiples of {multiple}, at most {spec.max_pixels} pixels"
+    if page.dtype != np.uint8 or page.shape[2:] != (3,) or not fits:
+        raise InvalidRequest("sized", f"{page.dtype} {page.shape}", wanted)
