@@ -100,7 +100,9 @@ def evaluate_documents(
         NotReadError: a page failed, or reading does not go on.
         ViewfinderError: the gateway cannot be asked.
     """
-    found = DocumentsEvaluation(len(documents), sum(len(one.pages) for one in documents))
+    found = DocumentsEvaluation(
+        files=len(documents), pages=sum(len(one.pages) for one in documents)
+    )
     with _uploaded(client, documents, console, found) as questions:
         for mode in MODES:
             with console.status(f"Asking in mode {mode} ..."):

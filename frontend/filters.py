@@ -98,7 +98,12 @@ def filter_controls(*, used: bool) -> Wanted:
             "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
         )
         sort = st.segmented_control(
-            "Order", options=list(_SORTS), default="best", key="sort", required=True
+            "Order",
+            options=list(_SORTS),
+            default="best",
+            key="sort",
+            required=True,
+            disabled=mode == "document",
         )
         once = st.toggle("Show pictures that look the same once", key="alike-once")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
@@ -108,7 +113,8 @@ def filter_controls(*, used: bool) -> Wanted:
         least,
         mode,
         negative=without.strip(),
-        sort=_SORTS.get(sort or "best", "relevance"),
+        # Pages are not ordered by time.
+        sort="relevance" if mode == "document" else _SORTS.get(sort or "best", "relevance"),
         collapse=_ALIKE if once else 0.0,
     )
 
