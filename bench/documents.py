@@ -143,7 +143,10 @@ def _uploaded(
         with console.status("Indexing ..."):
             *_, job = client.watch_job(job_id)
         if job.failed:
-            raise NotReadError("; ".join(f"{one.file_name}: {one.reason}" for one in job.failures))
+            first = job.failures[0]
+            raise NotReadError(
+                f"{job.failed} pages failed, such as {first.file_name}: {first.reason}"
+            )
         found.indexed_s = time.perf_counter() - began
         _wait_until_read(client, [one.answer_id for one in questions], console)
         found.read_s = time.perf_counter() - began

@@ -97,7 +97,7 @@ class PixelPool:
             OSError: the path cannot be read.
         """
         head, _ = self._ask(source, file_name, {"what": "inspect", "password": password})
-        pages = tuple(PageSize(*size) for size in head["pages"])
+        pages = tuple(PageSize(**size) for size in head["pages"])
         return PictureInfo(**{**head, "exif": PictureExif(**head["exif"]), "pages": pages})
 
     def prepare(self, source: Source, spec: PixelSpec, file_name: str = "") -> NDArray[np.uint8]:
