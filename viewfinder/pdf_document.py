@@ -16,7 +16,8 @@ import pypdfium2.raw as pdfium  # initialises PDFium
 from viewfinder.errors import BrokenImage, PasswordRequired, TooManyPages, WrongPassword
 from viewfinder.picture_formats import PDF
 from viewfinder.picture_sizes import page_size
-from viewfinder.pictures import PageSize, PictureInfo
+from viewfinder.pictures import PageSize, PictureInfo, PixelLimits
+from viewfinder.process_limits import address_space_bytes, limit, renew_cpu_time
 
 # Fonts and other things that pages share stay in memory; after so many pages it is given back.
 _PAGES_OF_ONE_OPENING = 200
@@ -51,16 +52,20 @@ class DocumentKey:
 class Document:
     """An open PDF; the file is mapped, not read, so that its size costs no memory."""
 
-    def __init__(self, file: BinaryIO, file_name: str, password: str) -> None:
+    def __init__(self, file: BinaryIO, file_name: str, password: str, memory_bytes: int) -> None:
         """Raises PasswordRequired, WrongPassword or BrokenImage."""
         self._file_name = file_name
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        # The mapped file is in the address space too, and costs nothing.
+        self.address_limit = address_space_bytes() + memory_bytes
+        limit("RLIMIT_AS", self.address_limit)
         size = len(self._map)
         self._bytes = (ctypes.c_char * size).from_buffer(self._map)
         # A NUL would end the password for PDFium.
         secret = None if "\0" in password or not password else password.encode()
         self._handle = pdfium.FPDF_LoadMemDocument64(self._bytes, size, secret)
         self._page: tuple[int, Any] | None = None
+        self._form: Any = None
         self.pages_opened = 0
         if not self._handle:
             code = pdfium.FPDF_GetLastError()
@@ -69,11 +74,18 @@ class Document:
                 wrong = WrongPassword if password else PasswordRequired
                 raise wrong(file_name=file_name)
             raise BrokenImage(file_name=file_name, reason=_REASONS.get(code, "it is no whole PDF"))
+        if pdfium.FPDF_GetFormType(self._handle) != pdfium.FORMTYPE_NONE:
+            self._fill_in_form()
 
     @property
     def page_count(self) -> int:
         """As the document says; some of them may not exist."""
         return int(pdfium.FPDF_GetPageCount(self._handle))
+
+    @property
+    def form(self) -> Any:
+        """What draws the form fields, or None."""
+        return self._form
 
     def info(self, max_pages: int) -> PictureInfo:
         """Its pages and their sizes.
@@ -108,6 +120,8 @@ class Document:
             handle = pdfium.FPDF_LoadPage(self._handle, number - 1)
         if not handle:
             raise BrokenImage(file_name=self._file_name, reason=f"page {number} is damaged")
+        if self._form:
+            pdfium.FORM_OnAfterLoadPage(handle, self._form)
         self._page = number, handle
         self.pages_opened += 1
         return handle
@@ -115,6 +129,9 @@ class Document:
     def close(self) -> None:
         """Give everything back."""
         self._close_page()
+        if self._form:
+            pdfium.FPDFDOC_ExitFormFillEnvironment(self._form)
+            self._form = None
         if self._handle:
             pdfium.FPDF_CloseDocument(self._handle)
             self._handle = None
@@ -123,8 +140,18 @@ class Document:
 
     def _close_page(self) -> None:
         if self._page is not None:
+            if self._form:
+                pdfium.FORM_OnBeforeClosePage(self._page[1], self._form)
             pdfium.FPDF_ClosePage(self._page[1])
             self._page = None
+
+    def _fill_in_form(self) -> None:
+        """What stands in form fields is drawn by a part of PDFium of its own, which would also
+        run their scripts if it were built with JavaScript."""
+        self._form_callbacks = pdfium.FPDF_FORMFILLINFO(version=1)  # none; must live as long
+        self._form = pdfium.FPDFDOC_InitFormFillEnvironment(self._handle, self._form_callbacks)
+        if self._form:
+            pdfium.FPDF_SetFormFieldHighlightAlpha(self._form, 0)
 
     def _size_of(self, index: int) -> tuple[int, int] | None:
         size = pdfium.FS_SIZEF()
@@ -139,18 +166,25 @@ class Document:
 class OpenDocuments:
     """Keeps the last document open, so that page after page does not parse it again."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: PixelLimits) -> None:
+        self._limits = limits
         self._kept: tuple[DocumentKey, Document] | None = None
 
     def get(self, file: BinaryIO, file_name: str, password: str) -> Document:
-        """The document in this file. Raises PasswordRequired, WrongPassword or BrokenImage."""
+        """The document in this file, under its limits, which hold until others are set.
+
+        Raises:
+            PasswordRequired, WrongPassword, BrokenImage: as named.
+        """
+        renew_cpu_time(self._limits.document_timeout_s)
         key = DocumentKey.of(file, password)
         if self._kept is not None:
             known, document = self._kept
             if known == key and document.pages_opened < _PAGES_OF_ONE_OPENING:
+                limit("RLIMIT_AS", document.address_limit)
                 return document
         self.drop()
-        document = Document(file, file_name, password)
+        document = Document(file, file_name, password, self._limits.document_memory_bytes)
         self._kept = key, document
         return document
 

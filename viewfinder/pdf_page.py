@@ -31,6 +31,7 @@ class Page:
         """Raises BrokenImage: there is no such page, or it has no size."""
         self._file_name = file_name
         self._handle: Any = document.page(number)
+        self._form: Any = document.form
         width_pt = pdfium.FPDF_GetPageWidthF(self._handle)
         height_pt = pdfium.FPDF_GetPageHeightF(self._handle)
         try:
@@ -59,6 +60,10 @@ class Page:
         try:
             pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
             pdfium.FPDF_RenderPageBitmap(bitmap, self._handle, 0, 0, width, height, 0, _FLAGS)
+            if self._form:
+                pdfium.FPDF_FFLDraw(
+                    self._form, bitmap, self._handle, 0, 0, width, height, 0, _FLAGS
+                )
         finally:
             pdfium.FPDFBitmap_Destroy(bitmap)
         return Image.frombuffer("RGB", (width, height), bytearray(pixels), "raw", "RGB", stride, 1)

@@ -14,7 +14,7 @@ ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, PDF"
 PDF = "application/pdf"
 
 HEAD_BYTES = 4096
-_PDF_HEAD_BYTES = 1024  # readers take a file for a PDF that begins anywhere in there
+PDF_HEAD_BYTES = 1024  # readers take a file for a PDF that begins anywhere in there
 _TAIL_BYTES = 66_000  # a ZIP file's end may lie 65,557 bytes before the end of the file
 
 # Media type -> the only Pillow plugin that may read it.
@@ -100,8 +100,6 @@ def sniff(file: BinaryIO, size_bytes: int, file_name: str) -> tuple[str, bytes]:
 
 def media_type_of(head: bytes) -> str | None:
     """The media type of an allowed picture format or of PDF, or None."""
-    if head.startswith(b"%PDF-"):
-        return PDF
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -116,13 +114,15 @@ def media_type_of(head: bytes) -> str | None:
         return None if head[8:10] == b"CR" else "image/tiff"
     if _iso_brands(head) is not None:
         return _iso_media_type(head)
-    return PDF if _is_pdf_behind_something(head) else None
+    return PDF if is_pdf(head) else None
 
 
-def _is_pdf_behind_something(head: bytes) -> bool:
-    """Mail headers and line ends before a PDF are common; what is another file as well is none."""
-    at = head.find(b"%PDF-", 0, _PDF_HEAD_BYTES)
-    return at >= 0 and name_of(head[:at].ljust(8, b"\0")).startswith(("text", "unknown"))
+def is_pdf(head: bytes) -> bool:
+    """Whether a PDF begins in there. Mail headers and line ends may come before it; what is
+    something else as well is none."""
+    at = head.find(b"%PDF-", 0, PDF_HEAD_BYTES)
+    before = name_of(head[:at].ljust(8, b"\0"))
+    return at == 0 or (at > 0 and before.startswith(("text", "unknown")))
 
 
 def _iso_brands(head: bytes) -> tuple[bytes, frozenset[bytes]] | None:

@@ -89,7 +89,8 @@ class PixelLimits:
     timeout_s: float = 20.0  # CPU seconds; six times as long by the clock
     memory_bytes: int = 2 << 30  # address space of the decoding process
     max_pages: int = 2000  # of a PDF
-    document_timeout_s: float = 6.0  # CPU seconds for opening a PDF and one of its pages
+    document_timeout_s: float = 4.0  # CPU seconds for opening a PDF and one of its pages
+    document_memory_bytes: int = 240 << 20  # of a PDF, beyond what the process has without it
 
 
 @dataclass(frozen=True)

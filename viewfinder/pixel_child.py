@@ -7,15 +7,12 @@ other side is gone. Started by pixels.py as `python -m viewfinder.pixel_child FD
 from __future__ import annotations
 
 import json
-import math
 import os
-import resource
 import select
 import signal
 import socket
 import sys
 import warnings
-from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -24,6 +21,7 @@ from viewfinder.errors import BrokenImage, ViewfinderError
 from viewfinder.pictures import PixelLimits
 from viewfinder.pixel_wire import receive_request, send_answer
 from viewfinder.pixel_work import PixelWork
+from viewfinder.process_limits import limit, renew_cpu_time
 
 _LONGEST_REASON = 200
 _KEEP_DOCUMENT_S = 30.0  # of no requests; then its memory is given back
@@ -33,12 +31,11 @@ def main(arguments: list[str]) -> None:
     """Serve the socket with this descriptor until it is closed."""
     limits = PixelLimits(**json.loads(arguments[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work = PixelWork(limits, lambda: _renew_cpu_time(limits.document_timeout_s))
+    work = PixelWork(limits)
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    _limit("RLIMIT_AS", limits.memory_bytes)
-    _limit("RLIMIT_CORE", 0)
-    _limit("RLIMIT_FSIZE", 0)
+    limit("RLIMIT_CORE", 0)
+    limit("RLIMIT_FSIZE", 0)
     # libtiff and others write what they think of a file; the reason goes to the caller instead.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with socket.socket(fileno=int(arguments[0])) as connection:
@@ -48,20 +45,9 @@ def main(arguments: list[str]) -> None:
             request = receive_request(connection)
             if request is None:
                 break
-            _renew_cpu_time(limits.timeout_s)
+            renew_cpu_time(limits.timeout_s)
+            limit("RLIMIT_AS", limits.memory_bytes)
             send_answer(connection, *_answer(*request, work))
-
-
-def _limit(name: str, value: int) -> None:
-    with suppress(ValueError, OSError, AttributeError):  # macOS knows RLIMIT_AS, but not always
-        number = getattr(resource, name)
-        resource.setrlimit(number, (value, resource.getrlimit(number)[1]))
-
-
-def _renew_cpu_time(timeout_s: float) -> None:
-    """SIGXCPU ends this process when the task to come takes longer, even inside C code."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _limit("RLIMIT_CPU", math.ceil(used.ru_utime + used.ru_stime + timeout_s))
 
 
 def _answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -23,10 +22,8 @@ Answer = tuple[dict[str, Any], bytes]
 class PixelWork:
     """Knows the readers. PDFium is loaded when the first PDF comes."""
 
-    def __init__(self, limits: PixelLimits, before_document: Callable[[], None]) -> None:
-        """`before_document` is called when a file turned out to be a PDF, before it is opened."""
+    def __init__(self, limits: PixelLimits) -> None:
         self._limits = limits
-        self._before_document = before_document
         self._documents: OpenDocuments | None = None
         picture_decoding.prepare_readers(limits)
 
@@ -63,23 +60,23 @@ class PixelWork:
             self._documents.drop()
 
     def _document(self, file: BinaryIO, name: str, password: str) -> Document:
-        self._before_document()
         if self._documents is None:
             from viewfinder.pdf_document import OpenDocuments
 
-            self._documents = OpenDocuments()
+            self._documents = OpenDocuments(self._limits)
         return self._documents.get(file, name, password)
 
     def _answer_document(self, request: dict[str, Any], document: Document, name: str) -> Answer:
         from viewfinder.pdf_page import Page
-        from viewfinder.pdf_text import words_of
+        from viewfinder.pdf_reading import readable_words
 
         number = request.get("page", 1)
         match request["what"]:
             case "inspect":
                 return asdict(document.info(self._limits.max_pages)), b""
             case "page_text":
-                return {"words": [astuple(word) for word in words_of(document.page(number))]}, b""
+                words = readable_words(document.page(number))
+                return {"words": [astuple(word) for word in words]}, b""
             case "pixels":
                 return _pixels(Page(document, number, name).drawn_within(request["max_side"]))
             case _:

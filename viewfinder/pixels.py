@@ -29,6 +29,7 @@ import structlog
 from numpy.typing import NDArray
 
 from viewfinder.errors import BrokenImage, InternalError, ViewfinderError, rebuild
+from viewfinder.picture_formats import PDF_HEAD_BYTES, is_pdf
 from viewfinder.pictures import (
     PageSize,
     PdfPage,
@@ -41,6 +42,7 @@ from viewfinder.pictures import (
     Source,
 )
 from viewfinder.pixel_wire import receive_answer, send_request
+from viewfinder.slow_documents import SlowDocuments
 
 __all__ = [
     "PageSize",
@@ -58,6 +60,18 @@ __all__ = [
 log = structlog.get_logger()
 
 _WALL_FACTOR = 6
+# What ends a child by its own doing; SIGABRT is PDFium's way to say that memory is short.
+_CRASHES = frozenset(
+    -number
+    for number in (
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGTRAP,
+    )
+)
 _START_S = 60.0
 _STOP_S = 2.0
 _KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "HOME", "TMPDIR")
@@ -76,6 +90,7 @@ class PixelPool:
         self._all_slots = [_Slot(limits) for _ in range(processes)]
         for slot in self._all_slots:
             self._slots.put(slot)
+        self._slow_documents = SlowDocuments()
 
     def __enter__(self) -> PixelPool:
         return self
@@ -211,14 +226,24 @@ class PixelPool:
         name = file_name or (content.name if isinstance(content, Path) else "picture")
         request["file_name"] = name
         with _open_source(content) as file:
+            if isinstance(source, PdfPage) and self._slow_documents.is_hopeless(file.fileno()):
+                reason = "several of its pages take too long, so this one was not tried"
+                raise BrokenImage(file_name=name, reason=reason)
             slot = self._slots.get()
             try:
                 head, payload = self._ask_twice(slot, request, file)
             except _TooSlowError:
-                reason = f"decoding takes longer than {self.limits.timeout_s:g} s"
+                timeout_s = self.limits.timeout_s
+                if is_pdf(os.pread(file.fileno(), PDF_HEAD_BYTES, 0)):
+                    timeout_s = self.limits.document_timeout_s
+                    self._slow_documents.add(file.fileno())
+                reason = f"decoding takes longer than {timeout_s:g} s"
                 raise BrokenImage(file_name=name, reason=reason) from None
-            except _ChildDiedError:
-                raise BrokenImage(file_name=name, reason="it makes the decoder crash") from None
+            except _ChildDiedError as died:
+                reason = "it makes the decoder crash"
+                if died.exit_status == -signal.SIGABRT:
+                    reason += ", probably for want of memory"
+                raise BrokenImage(file_name=name, reason=reason) from None
             finally:
                 self._slots.put(slot)
         if "error" in head:
@@ -236,6 +261,8 @@ class PixelPool:
             log.warning(
                 "decoder died", exit_status=died.exit_status, file_name=request["file_name"]
             )
+            if died.exit_status in _CRASHES:
+                raise
             return slot.ask(request, file)
 
 
