@@ -17,6 +17,7 @@ from gateway.records import image_record, kind_of, picture_text, state_of
 from gateway.services import QUICK_S
 from viewfinder import api_models as api
 from viewfinder.errors import ImageNotFound, InvalidRequest, ViewfinderError
+from viewfinder.ids import page_id
 from viewfinder.v1 import catalog_pb2, search_pb2
 
 _FORGET_S = 2.0
@@ -169,17 +170,19 @@ async def update_image(
 async def delete_image(image_id: UUID, parts: PartsDep) -> Response:
     """Gone for every caller when this answers, a document with all its pages; the bytes follow
     within moments. A page goes with its document only."""
-    request = catalog_pb2.DeleteImageRequest(id=str(image_id))
+    record = await known_image(parts, image_id)
+    request = catalog_pb2.DeleteImageRequest(id=record.id)
     await parts.services.catalog.DeleteImage(request, timeout=QUICK_S)
-    await _forget(parts, str(image_id))
+    pages = [str(page_id(image_id, number)) for number in range(1, record.pages + 1)]
+    await _forget(parts, [record.id, *pages])
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-async def _forget(parts: Parts, image_id: str) -> None:
-    """Take it out of the index at once. Where that fails, the worker does it a little later."""
+async def _forget(parts: Parts, ids: list[str]) -> None:
+    """Take them out of the index at once. Where that fails, the worker does it a little later."""
     try:
         await parts.services.search.DeletePoints(
-            search_pb2.DeletePointsRequest(ids=[image_id]), timeout=_FORGET_S
+            search_pb2.DeletePointsRequest(ids=ids), timeout=_FORGET_S
         )
     except ViewfinderError as error:
-        log.warning("still in the index for a moment", image_id=image_id, code=error.code)
+        log.warning("still in the index for a moment", image_id=ids[0], code=error.code)

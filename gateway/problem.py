@@ -95,7 +95,7 @@ def validation_problem(errors: Sequence[Any]) -> Problem:
             field = ".".join(field.split(".")[:2])
         if field not in seen:
             seen[field] = FieldError(field=field, message=message)
-            values[field] = error.get("input")
+            values[field] = "(a secret)" if "password" in field else error.get("input")
     first = next(iter(seen.values()))
     problem = problem_of(
         InvalidRequest(field=first.field, value=shown(values[first.field]), allowed=first.message)

@@ -51,7 +51,9 @@ async def serve(settings: UploadSettings) -> None:
         reconciler.work_arrived()
 
     limits = PixelLimits(
-        max_pixels=settings.max_pixels, max_metadata_bytes=settings.max_picture_metadata_bytes
+        max_pixels=settings.max_pixels,
+        max_metadata_bytes=settings.max_picture_metadata_bytes,
+        max_pages=settings.max_pages,
     )
     with PixelPool(processes=1, limits=limits) as pixels:
         await asyncio.to_thread(pixels.warm_up)

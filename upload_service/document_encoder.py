@@ -21,7 +21,7 @@ from upload_service.vector_claims import Rest
 log = structlog.get_logger()
 
 MAX_CLAIM = 8  # a page takes a second or more without a GPU, and uploads wait for it
-_ASK_AGAIN_S = 300.0
+_ASK_AGAIN_S = 30.0
 
 
 class DocumentEncoder:

@@ -18,6 +18,13 @@ class UploadSettings(SharedSettings):
         alias="VIEWFINDER_MAX_UPLOAD_BYTES",
         description="Largest file that is accepted, bytes",
     )
+    max_pages: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        alias="VIEWFINDER_MAX_PAGES",
+        description="Most pages of a PDF",
+    )
     max_pixels: int = Field(
         50_000_000,
         ge=1,

@@ -21,7 +21,6 @@ from typing import IO, Any, Unpack
 from uuid import UUID
 
 import httpx
-from pydantic import ValidationError
 
 from viewfinder import api_models as api
 from viewfinder.client_answers import (
@@ -35,14 +34,12 @@ from viewfinder.client_answers import (
     read_content,
     server_sent_events,
 )
-from viewfinder.client_connection import Connection
+from viewfinder.client_operations import Operations
 from viewfinder.client_search import SearchOptions, as_form, as_json, as_parameters
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
 
 UPLOAD_TIMEOUT_S = 120.0
 """Between two signs of life while files are sent and stored."""
-LOADING_TIMEOUT_S = 120.0
-"""While an encoder is loaded."""
 GIVE_UP_AFTER_S = 30.0
 """How long `watch_job` tries to reach a gateway that went away."""
 
@@ -68,7 +65,7 @@ class FileToUpload:
         return self.source.name if isinstance(self.source, Path) else "picture"
 
 
-class Client(Connection):
+class Client(Operations):
     """A connection to one gateway.
 
     `timeout_s` bounds each wait for an answer; uploads and job events have their own.
@@ -83,8 +80,10 @@ class Client(Connection):
         tags: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         job_id: str | None = None,
+        password: str = "",
     ) -> api.UploadAccepted:
-        """Send files, read from disk in pieces. Tags and metadata go to all of them.
+        """Send pictures and PDFs, read from disk in pieces. Tags and metadata go to all of them;
+        `password` opens those that are encrypted.
 
         A file that is refused is in `rejected` with its reason and never raises here (see
         `upload_one`); what raises concerns the request as a whole.
@@ -100,6 +99,8 @@ class Client(Connection):
             fields.append(("metadata", (None, json.dumps(dict(metadata)))))
         if job_id is not None:
             fields.append(("job_id", (None, job_id)))
+        if password:
+            fields.append(("password", (None, password)))
         with ExitStack() as stack:
             for file in files:
                 sent = file if isinstance(file, FileToUpload) else FileToUpload(file)
@@ -126,13 +127,16 @@ class Client(Connection):
         tags: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         job_id: str | None = None,
+        password: str = "",
     ) -> api.UploadAccepted:
         """Send one file.
 
         Raises:
-            ViewfinderError: it was refused, such as UnsupportedMediaType or BrokenImage.
+            ViewfinderError: it was refused, such as UnsupportedMediaType or PasswordRequired.
         """
-        accepted = self.upload([file], tags=tags, metadata=metadata, job_id=job_id)
+        accepted = self.upload(
+            [file], tags=tags, metadata=metadata, job_id=job_id, password=password
+        )
         if accepted.rejected:
             raise error_of(accepted.rejected[0].error)
         return accepted
@@ -154,9 +158,13 @@ class Client(Connection):
         cursor: str | None = None,
         state: str | Sequence[str] | None = None,
         tag: str | Sequence[str] | None = None,
+        document: UUID | str | None = None,
     ) -> api.ImageList:
-        """A page of pictures, newest first: in any of these states, with all of these tags."""
+        """Some pictures and documents, newest first, or pages of one document, in their order: in
+        any of these states, with all of these tags."""
         parameters: list[tuple[str, str | int]] = [("limit", limit)]
+        if document is not None:
+            parameters.append(("document", str(document)))
         if cursor:
             parameters.append(("cursor", cursor))
         parameters += [("state", value) for value in _several(state)]
@@ -171,6 +179,25 @@ class Client(Connection):
         """
         return self._call("GET", f"/images/{image_id}", api.ImageRecord)
 
+    def pages(self, document_id: UUID | str) -> Iterator[api.ImageRecord]:
+        """All pages of a document, the first one first."""
+        cursor: str | None = None
+        while True:
+            some = self.images(limit=api.MAX_LIST_LIMIT, cursor=cursor, document=document_id)
+            yield from some.images
+            cursor = some.next_cursor
+            if cursor is None:
+                return
+
+    def text(self, image_id: UUID | str) -> api.PictureText:
+        """The words that stand in a picture or on a page, with their places.
+
+        Raises:
+            ImageNotFound: there is none.
+            InvalidRequest: it is a document; ask for its `pages`.
+        """
+        return self._call("GET", f"/images/{image_id}/text", api.PictureText)
+
     def content(
         self,
         image_id: UUID | str,
@@ -178,7 +205,8 @@ class Client(Connection):
         width: int | None = None,
         format: api.RenditionFormat | None = None,  # noqa: A002 - as in the address
     ) -> Content:
-        """The original; with a width or a format, a rendition at most so wide.
+        """The original; with a width or a format, a rendition at most so wide. A page is always
+        a picture.
 
         Raises:
             ImageNotFound: there is none.
@@ -232,10 +260,11 @@ class Client(Connection):
         return self._call("PATCH", f"/images/{image_id}", api.ImageRecord, json=change)
 
     def delete(self, image_id: UUID | str) -> None:
-        """Remove a picture everywhere.
+        """Remove a picture, or a document with its pages, everywhere.
 
         Raises:
             ImageNotFound: there is none.
+            PageOfDocument: a page goes with its document only.
         """
         raise_problem(self._request("DELETE", f"/images/{image_id}"))
 
@@ -340,58 +369,6 @@ class Client(Connection):
                         raise error_of(api.Problem.model_validate_json(data))
         except httpx.TransportError as error:
             raise self._away(error) from error
-
-    # --- moving to another encoder ---
-
-    def start_reindex(self, encoder: str, *, hold: bool = False) -> api.Reindex:
-        """Embed all pictures with this encoder in the background, then switch to it.
-
-        Raises:
-            InvalidRequest: there is no such encoder, it answers already, or another reindex runs.
-        """
-        request = {"encoder": encoder, "hold": hold}
-        # The encoder may have to be loaded first.
-        return self._call("POST", "/reindex", api.Reindex, json=request, timeout=LOADING_TIMEOUT_S)
-
-    def reindex(self) -> api.Reindex:
-        """How far it is."""
-        return self._call("GET", "/reindex", api.Reindex)
-
-    def switch_encoder(self, *, back: bool = False) -> api.Reindex:
-        """To the candidate that is complete, or back to the encoder before.
-
-        Raises:
-            InvalidRequest: there is nothing to switch to.
-        """
-        return self._call("POST", "/reindex/switch", api.Reindex, json={"back": back})
-
-    def forget_encoder(self, *, previous: bool = False) -> api.Reindex:
-        """Cancel the reindex, or give up the way back and free its disk space.
-
-        Raises:
-            InvalidRequest: there is nothing to forget.
-        """
-        which = {"previous": "true" if previous else "false"}
-        return self._call("DELETE", "/reindex", api.Reindex, params=which)
-
-    # --- status ---
-
-    def health(self) -> api.Health:
-        """Whether the gateway lives, and in short what it reaches."""
-        return self._call("GET", "/health", api.Health)
-
-    def ready(self) -> api.Ready:
-        """Whether every part is ready; not being ready is an answer here, no error."""
-        response = self._request("GET", "/ready")
-        try:
-            return api.Ready.model_validate_json(response.content)
-        except ValidationError:
-            raise_problem(response)
-            raise
-
-    def stats(self) -> api.Stats:
-        """Latencies and sizes."""
-        return self._call("GET", "/stats", api.Stats)
 
 
 def _several(value: str | Sequence[str] | None) -> Sequence[str]:

@@ -156,10 +156,10 @@ class BatchRunner:
         moved = self._embed_beside(claim.reindex, keep_going)
         pages = self._embed_beside(claim.documents, keep_idling)
         read = self._reader.read(claim.to_read, keep_idling)
-        switched = self._switch(claim)
+        switched, dropped = self._switch(claim), self._drop(claim)
         results = [*removed, *refreshed, *indexed_, *moved, *pages, *read]
-        if results or switched is not None:
-            gone = self._insist(lambda: self._catalog.report(claim_id, results, switched))
+        if results or switched is not None or dropped is not None:
+            gone = self._insist(lambda: self._catalog.report(claim_id, results, switched, dropped))
             if gone:
                 self._insist(lambda: self._index.delete(gone))
         return BatchSummary(
@@ -199,6 +199,18 @@ class BatchRunner:
             return None
         log.info("the index is switched", encoder=key_of(claim.switch_to))
         return claim.switch_to
+
+    def _drop(self, claim: catalog_pb2.ClaimWorkResponse) -> common_pb2.EncoderSpec | None:
+        """The encoder whose vectors are gone now; None where none were to go, or could."""
+        if not claim.HasField("drop"):
+            return None
+        try:
+            self._index.drop(claim.drop)
+        except ViewfinderError as error:
+            log.warning("the vectors of an encoder are not dropped yet", reason=error.message)
+            return None
+        log.info("the vectors of a former encoder are dropped", encoder=key_of(claim.drop))
+        return claim.drop
 
     def _remove(self, ids: list[str]) -> list[WorkResult]:
         if not ids:

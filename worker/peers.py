@@ -30,8 +30,9 @@ class Catalog(Protocol):
         claim_id: str,
         results: Sequence[catalog_pb2.WorkResult],
         switched: common_pb2.EncoderSpec | None = None,
+        dropped: common_pb2.EncoderSpec | None = None,
     ) -> list[str]:
-        """Report outcomes, and to which encoder the index was switched.
+        """Report outcomes, to which encoder the index was switched, and whose vectors it dropped.
 
         Ids that were deleted meanwhile come back.
         """
@@ -95,6 +96,9 @@ class Index(Protocol):
 
     def switch(self, spec: common_pb2.EncoderSpec) -> None:
         """Let this encoder's vectors answer."""
+
+    def drop(self, spec: common_pb2.EncoderSpec) -> None:
+        """Remove this encoder's vectors, which answer nothing."""
 
     def set_payload(self, points: Sequence[search_pb2.Point]) -> None:
         """Replace the payload and the words of points that exist."""

@@ -53,10 +53,11 @@ class RpcCatalog:
         claim_id: str,
         results: Sequence[catalog_pb2.WorkResult],
         switched: common_pb2.EncoderSpec | None = None,
+        dropped: common_pb2.EncoderSpec | None = None,
     ) -> list[str]:
         """See `Catalog`."""
         request = catalog_pb2.ReportWorkRequest(
-            claim_id=claim_id, results=results, switched=switched
+            claim_id=claim_id, results=results, switched=switched, dropped=dropped
         )
         answer = self._stub.ReportWork(request, timeout=QUICK_S)
         return list(answer.gone)
@@ -148,6 +149,10 @@ class RpcIndex:
     def switch(self, spec: common_pb2.EncoderSpec) -> None:
         """See `Index`."""
         self._stub.SwitchCollection(search_pb2.SwitchCollectionRequest(spec=spec), timeout=UPSERT_S)
+
+    def drop(self, spec: common_pb2.EncoderSpec) -> None:
+        """See `Index`."""
+        self._stub.DropCollection(search_pb2.DropCollectionRequest(spec=spec), timeout=UPSERT_S)
 
     def set_payload(self, points: Sequence[search_pb2.Point]) -> None:
         """See `Index`."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import grpc.aio
 from google.protobuf.struct_pb2 import Struct
@@ -19,9 +20,11 @@ from viewfinder.errors import (
     ImageNotFound,
     InternalError,
     JobNotFound,
+    PageOfDocument,
     RangeNotSatisfiable,
     ViewfinderError,
 )
+from viewfinder.ids import page_id
 from viewfinder.rpc_server import RpcServer
 from viewfinder.telemetry import REQUEST_ID_HEADER
 from viewfinder.v1 import (
@@ -42,6 +45,8 @@ Context = grpc.aio.ServicerContext  # type: ignore[type-arg]
 
 IMAGE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 OTHER_ID = "6fa459ea-ee8a-4ca4-894e-db77e160355e"
+DOCUMENT_ID = "7d444840-9dc0-41d1-b245-5ffdce74fad2"
+PAGE_ID = str(page_id(UUID(DOCUMENT_ID), 2))
 JOB_ID = "9b2d6f0e-0c43-4f0e-8f5c-6d1f0c4f7a10"
 ETAG = "abc123"
 PIXELS = common_pb2.PixelSpec(size=4, resize_mode="squash", interpolation="bilinear")
@@ -68,6 +73,35 @@ def record(image_id: str = IMAGE_ID, **values: Any) -> catalog_pb2.ImageRecord:
         "blob_key": f"key-of-{image_id}",
     }
     return catalog_pb2.ImageRecord(**{**known, **values})
+
+
+def document(**values: Any) -> catalog_pb2.ImageRecord:
+    """The record of a PDF of three pages."""
+    known: dict[str, Any] = {
+        "file_name": "report.pdf",
+        "media_type": "application/pdf",
+        "pages": 3,
+        "pages_done": 2,
+        "state": "stored",
+        "password": "open sesame",
+    }
+    return record(DOCUMENT_ID, **{**known, **values})
+
+
+def page(**values: Any) -> catalog_pb2.ImageRecord:
+    """The record of its second page."""
+    known: dict[str, Any] = {
+        "file_name": "report.pdf",
+        "media_type": "application/pdf",
+        "document_id": DOCUMENT_ID,
+        "page": 2,
+        "pages": 3,
+        "size_bytes": 0,
+        "blob_key": f"key-of-{DOCUMENT_ID}",
+        "text_source": "ocr",
+        "password": "open sesame",
+    }
+    return record(PAGE_ID, **{**known, **values})
 
 
 class Fake:
@@ -137,7 +171,11 @@ class FakeUpload(upload_pb2_grpc.UploadServiceServicer):
         finally:
             received.is_over.set()
         number = len(self.files)
-        image = record(f"00000000-0000-4000-8000-{number:012}", state="stored")
+        image = record(
+            f"00000000-0000-4000-8000-{number:012}",
+            state="stored",
+            pages=7 if received.header.file_name.endswith(".pdf") else 0,
+        )
         duplicate = received.header.file_name in self.duplicates
         return upload_pb2.UploadResponse(
             image=image, duplicate=duplicate, job_id=received.header.job_id
@@ -150,6 +188,7 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
     def __init__(self) -> None:
         super().__init__()
         self.records = {IMAGE_ID: record()}
+        self.texts: dict[str, common_pb2.ReadText] = {}
         self.jobs = {JOB_ID: catalog_pb2.Job(job_id=JOB_ID, total=2, stored=2)}
         self.reindex = catalog_pb2.Reindex(state="idle")
         self.news: asyncio.Queue[catalog_pb2.Job | ViewfinderError | None] = asyncio.Queue()
@@ -184,7 +223,16 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         await self.seen(request, context)
         if request.id not in self.records:
             raise ImageNotFound(image_id=request.id)
+        found = self.records[request.id]
+        if found.document_id:
+            raise PageOfDocument(image_id=found.id, page=found.page, document_id=found.document_id)
         return catalog_pb2.DeleteImageResponse()
+
+    async def GetText(
+        self, request: catalog_pb2.GetTextRequest, context: Context
+    ) -> catalog_pb2.GetTextResponse:
+        await self.seen(request, context)
+        return catalog_pb2.GetTextResponse(text=self.texts.get(request.id))
 
     async def GetJob(self, request: catalog_pb2.GetJobRequest, context: Context) -> catalog_pb2.Job:
         await self.seen(request, context)

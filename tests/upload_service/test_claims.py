@@ -4,7 +4,7 @@ import pytest
 
 from tests.upload_service.conftest import House, jpeg
 from upload_service.claims import MAX_LOST_CLAIMS
-from upload_service.work import Outcome, Result
+from upload_service.work import Claim, Outcome, Result
 from viewfinder.errors import InvalidRequest
 
 
@@ -51,6 +51,7 @@ async def test_reported_as_indexed_nothing_more_is_due(house: House) -> None:
     assert house.claims.report("job", [Result(image_id, Outcome.INDEXED, version=1)]) == []
     assert _state(house, image_id) == "indexed"
     house.clock.now += 10_000
+    assert house.claims.claim("late", 32, 60) == Claim()
     assert not house.claims.due()
 
 

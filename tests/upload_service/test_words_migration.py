@@ -14,7 +14,7 @@ from tests.upload_service.conftest import Clock
 from upload_service.claims import Claims
 from upload_service.database import Writer, migrations, open_catalogue
 from upload_service.reindexing import Reindexing
-from upload_service.work import Outcome, Result
+from upload_service.work import Claim, Outcome, Result
 
 
 @pytest.fixture
@@ -87,4 +87,5 @@ def test_once_refreshed_they_rest(claims: Claims, clock: Clock) -> None:
     rows = [*claim.to_refresh, *claim.to_index]
     claims.report("job", [Result(row.id, Outcome.INDEXED, version=row.version) for row in rows])
     clock.now += 3600
+    assert claims.claim("late", 32, 60) == Claim()
     assert not claims.due()

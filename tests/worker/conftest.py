@@ -39,6 +39,7 @@ class FakeCatalog:
     reports: list[tuple[str, list[catalog_pb2.WorkResult]]] = field(default_factory=list)
     errors: list[ViewfinderError] = field(default_factory=list)  # raised by the next reports
     switched: common_pb2.EncoderSpec | None = None  # by the last report
+    dropped: common_pb2.EncoderSpec | None = None  # the same
     abilities: Abilities | None = None  # of the last claim
 
     def claim(
@@ -53,10 +54,11 @@ class FakeCatalog:
         claim_id: str,
         results: Sequence[catalog_pb2.WorkResult],
         switched: common_pb2.EncoderSpec | None = None,
+        dropped: common_pb2.EncoderSpec | None = None,
     ) -> list[str]:
         if self.errors:
             raise self.errors.pop(0)
-        self.switched = switched
+        self.switched, self.dropped = switched, dropped
         self.reports.append((claim_id, list(results)))
         return self.gone
 
@@ -219,6 +221,7 @@ class FakeIndex:
         self.beside: set[str] = set()
         self.name = ""
         self.switched_to: list[common_pb2.EncoderSpec] = []
+        self.dropped: list[common_pb2.EncoderSpec] = []
 
     def encoder_name(self) -> str:
         return self.name
@@ -227,6 +230,11 @@ class FakeIndex:
         if self.error is not None:
             raise self.error
         self.switched_to.append(spec)
+
+    def drop(self, spec: common_pb2.EncoderSpec) -> None:
+        if self.error is not None:
+            raise self.error
+        self.dropped.append(spec)
 
     def upsert(
         self,

@@ -69,3 +69,18 @@ def test_an_index_that_is_away_is_switched_later(house: House) -> None:
     house.index.error = ServiceUnavailable(service="search_service")
     house.runner.run("claim")
     assert house.catalog.reports == []
+
+
+def test_the_vectors_of_a_former_encoder_are_dropped_and_that_is_reported(house: House) -> None:
+    spec = common_pb2.EncoderSpec(name="former", revision="1")
+    house.catalog.claim_response.drop.CopyFrom(spec)
+    house.runner.run("claim")
+    assert house.index.dropped == [spec]
+    assert house.catalog.dropped == spec
+
+
+def test_an_index_that_is_away_drops_them_later(house: House) -> None:
+    house.catalog.claim_response.drop.CopyFrom(common_pb2.EncoderSpec(name="former"))
+    house.index.error = ServiceUnavailable(service="search_service")
+    house.runner.run("claim")
+    assert house.catalog.reports == []

@@ -90,7 +90,7 @@ class Progress(Protocol):
         ...
 
     def searchable(self, done: int, total: int) -> None:
-        """Of those that were sent, so many are ready."""
+        """Of the pictures and pages that were sent, so many are ready."""
         ...
 
 
@@ -98,12 +98,18 @@ class Indexer:
     """One run over many files, all in one job."""
 
     def __init__(
-        self, client: Client, tags: Sequence[str], parallel: int, progress: Progress
+        self,
+        client: Client,
+        tags: Sequence[str],
+        parallel: int,
+        progress: Progress,
+        password: str = "",
     ) -> None:
         self._client = client
         self._tags = tags
         self._parallel = parallel
         self._progress = progress
+        self._password = password
         self._job_id = new_id()
         self._accepted = threading.Event()
         self.report = Report(self._job_id)
@@ -190,7 +196,9 @@ class Indexer:
         accepted = None
         for attempt in range(_TRIES):
             try:
-                accepted = self._client.upload(files, tags=self._tags, job_id=self._job_id)
+                accepted = self._client.upload(
+                    files, tags=self._tags, job_id=self._job_id, password=self._password
+                )
                 break
             except (ServiceUnavailable, DeadlineExceeded, Overloaded) as error:
                 if attempt == _TRIES - 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,7 +15,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from viewfinder.api_models import ImageRecord, SearchResponse
+from viewfinder.api_models import ImageRecord, PictureText, SearchResponse
 from viewfinder.cli.indexing import Report
 from viewfinder.client import Client
 
@@ -37,6 +39,8 @@ def show_hits(console: Console, client: Client, answer: SearchResponse) -> None:
     for hit in answer.results:
         about = hit.metadata
         name = about.file_name
+        if about.page:
+            name += f", page {about.page}"
         if hit.same_ids:
             name += f" (and {len(hit.same_ids)} alike)"
         if hit.pages:
@@ -74,9 +78,21 @@ def show_record(console: Console, client: Client, image: ImageRecord) -> None:
         "id": image.id,
         "file": image.file_name,
         "folder": image.file_path or "",
+        "document": image.document_id or "",
+        "page": f"{image.page} of {image.pages}" if image.page else "",
+        "pages": f"{image.pages}, {image.pages_done} done" if image.kind == "document" else "",
         "state": f"{image.state}: {image.failure}" if image.failure else image.state,
         "type": image.media_type,
-        "size": f"{image.width} x {image.height} pixels, {image.size_bytes:,} bytes",
+        "size": ", ".join(
+            filter(
+                None,
+                (
+                    f"{image.width} x {image.height} pixels",
+                    f"{image.size_bytes:,} bytes" if image.size_bytes else "",
+                ),
+            )
+        ),
+        "text": {"pdf": "its text layer", "ocr": "read by sight"}.get(image.text_source or "", ""),
         "tags": ", ".join(image.tags),
         "taken": exif.taken_at or "",
         "camera": " ".join(filter(None, (exif.camera_make, exif.camera_model))),
@@ -90,6 +106,35 @@ def show_record(console: Console, client: Client, image: ImageRecord) -> None:
         if value:
             table.add_row(key, _plain(value))
     console.print(table)
+
+
+def show_list(console: Console, images: Iterable[ImageRecord]) -> None:
+    """Pictures, documents or pages, one a line."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "what", "state", "size"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for image in images:
+        what, size = image.kind.capitalize(), f"{image.width} x {image.height}"
+        state: str = image.state
+        if image.kind == "document":
+            size = f"{image.pages} pages"
+            if image.pages_done != image.pages:
+                state += f", {image.pages_done} pages done"
+        elif image.kind == "page":
+            what = f"Page {image.page}"
+        table.add_row(image.id, what.lower(), state, size, _plain(image.file_name))
+    console.print(table)
+
+
+def show_text(console: Console, image: ImageRecord, text: PictureText) -> None:
+    """What stands in it, as it stands in lines."""
+    if image.page:
+        console.print(f"--- page {image.page} of {image.pages} ---", markup=False)
+    if text.source is None:
+        console.print("(not read yet)", markup=False)
+    for line in text.text.splitlines():
+        console.print(_plain(line), soft_wrap=True)
 
 
 def show_report(console: Console, report: Report) -> None:

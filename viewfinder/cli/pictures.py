@@ -1,7 +1,8 @@
-"""The commands about pictures: index, search, similar, show, explain, delete."""
+"""The commands about pictures: index, search, similar, list, show, text, explain, delete."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from viewfinder.api_models import HeatmapShow, RenditionFormat, SearchMode
+from viewfinder.api_models import (
+    MAX_LIST_LIMIT,
+    HeatmapShow,
+    ImageState,
+    RenditionFormat,
+    SearchMode,
+)
 from viewfinder.cli import output
 from viewfinder.cli.connection import (
     INTERRUPTED,
@@ -78,13 +85,15 @@ Collapse = Annotated[
 SortBy = Annotated[Order, typer.Option("--sort", help="By time: among the 1000 best.")]
 Pages = Annotated[int, typer.Option(min=1, max=100, help="So many pages, one after the other.")]
 
-INDEX_HELP = """Bring pictures in: files, or folders full of them.
+INDEX_HELP = """Bring pictures and PDFs in: files, or folders full of them.
 
 What is already there by content is skipped, so it can be stopped with Ctrl-C and run again.
 
     viewfinder index ~/Pictures --recursive --tag holiday
 
     viewfinder index cat.jpg dog.png --manifest done.json
+
+    viewfinder index contract.pdf --password secret
 
 Exit status: 0 all are searchable; 1 some were refused or failed (the manifest says why); 2 wrong
 argument; 130 stopped with Ctrl-C.
@@ -118,8 +127,10 @@ def register(app: typer.Typer) -> None:
     app.command("index", help=INDEX_HELP)(index)
     app.command("search", help=SEARCH_HELP)(search)
     app.command("similar")(similar)
+    app.command("list")(list_)
     app.command("show")(show)
     app.command("explain")(explain)
+    app.command("text")(text)
     app.command("delete")(delete)
 
 
@@ -136,6 +147,10 @@ def index(
         Path | None, typer.Option(help="Where to write what became of each file (JSON).")
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Only list what would be looked at.")] = False,
+    password: Annotated[
+        str,
+        typer.Option(envvar="VIEWFINDER_PDF_PASSWORD", help="Opens the PDFs that are encrypted."),
+    ] = "",
     api: Api = None,
 ) -> None:
     """See INDEX_HELP."""
@@ -149,7 +164,7 @@ def index(
         moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         manifest = load_settings(ConnectionSettings).data_dir / "manifests" / f"{moment}.json"
     with gateway(api) as client, output.IndexBars(console) as bars:
-        indexer = Indexer(client, tag or [], parallel, bars)
+        indexer = Indexer(client, tag or [], parallel, bars, password)
         try:
             report = indexer.run(files)
         finally:
@@ -246,6 +261,37 @@ def similar(
             output.show_hits(Console(highlight=False), client, answer)
 
 
+def list_(
+    document: Annotated[
+        str | None, typer.Option(metavar="ID", help="The pages of this document.")
+    ] = None,
+    state: Annotated[
+        list[ImageState] | None, typer.Option(help="In this state; may be repeated.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", "-t", help="With this tag; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LIST_LIMIT, help="At most so many.")] = 50,
+    cursor: Annotated[
+        str | None, typer.Option(help="Goes on where a list ended (next_cursor).")
+    ] = None,
+    as_json: AsJson = False,
+    api: Api = None,
+) -> None:
+    """List pictures and documents, the newest first, or the pages of a document."""
+    with gateway(api) as client:
+        some = client.images(limit=limit, cursor=cursor, state=state, tag=tag, document=document)
+        if as_json:
+            print(some.model_dump_json(indent=2))
+            return
+        console = Console(highlight=False)
+        output.show_list(console, some.images)
+        if some.next_cursor is not None:
+            console.print(
+                f"{some.total:,} in all; more with --cursor {some.next_cursor}", soft_wrap=True
+            )
+
+
 def show(
     image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture that is there.")],
     as_json: AsJson = False,
@@ -290,12 +336,29 @@ def explain(
     print(output_file)
 
 
+def text(
+    image_id: Annotated[str, typer.Argument(metavar="ID", help="Of a picture, page or document.")],
+    as_json: AsJson = False,
+    api: Api = None,
+) -> None:
+    """Print what was read in a picture or on a page; of a document, page after page."""
+    with gateway(api) as client:
+        image = client.image(image_id)
+        console = Console(highlight=False)
+        for one in client.pages(image.id) if image.kind == "document" else (image,):
+            read = client.text(one.id)
+            if as_json:
+                print(json.dumps({"id": one.id, "page": one.page, **read.model_dump()}))
+            else:
+                output.show_text(console, one, read)
+
+
 def delete(
     image_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="One or more.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     api: Api = None,
 ) -> None:
-    """Remove pictures for good: original, thumbnails, vector and all that is known of them."""
+    """Remove pictures and documents for good: original, thumbnails, vectors, all that is known."""
     with gateway(api) as client:
         if not yes:
             count = "this picture" if len(image_ids) == 1 else f"these {len(image_ids)} pictures"

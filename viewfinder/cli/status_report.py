@@ -103,10 +103,15 @@ def show(report: StatusReport, console: Console) -> None:
 def _show_stats(stats: api_models.Stats, console: Console) -> None:
     catalogue, latency = stats.catalogue, stats.latency.total
     states = ", ".join(f"{count} {state}" for state, count in catalogue.by_state.items() if count)
+    what = f"Pictures: {catalogue.total - catalogue.pages}"
+    if catalogue.documents:
+        what += f", documents: {catalogue.documents} of {catalogue.pages} pages"
     console.print(
-        f"Pictures: {catalogue.total} ({states or 'none yet'}),"
+        f"{what} ({states or 'none yet'}),"
         f" {catalogue.size_bytes / 1e6:.1f} MB; vectors: {stats.collection.vectors_count}"
     )
+    if catalogue.to_read:
+        console.print(f"Texts yet to be read: {catalogue.to_read}")
     if latency.count:
         console.print(
             f"Searches: {latency.count}, p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms"

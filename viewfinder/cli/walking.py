@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures to index."""
+"""Which files of a folder are pictures and PDFs to index."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+    (
+        *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".heic", ".heif", ".avif", ".pdf"),
+    )
 )
 
 
 def walk(paths: Sequence[Path], *, recursive: bool) -> Iterator[Path]:
-    """Files named, and pictures in folders named, sorted, each once.
+    """Files named, and pictures and PDFs in folders named, sorted, each once.
 
-    Of folders only what has the suffix of a picture; hidden files and folders are left out, and
+    Of folders only what has a suffix of these; hidden files and folders are left out, and
     links to folders are not followed, so that a loop cannot trap us.
     """
     seen: set[Path] = set()
