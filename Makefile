@@ -19,8 +19,8 @@ demo: $(VENV)/ready-demo ## start everything on sample pictures and search them 
 test: $(VENV)/ready-dev ## run all tests (JOBS=2 at a time; ARGS="tests/gateway -x" for a part)
 	@$(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup $(ARGS)
 
-test-models: .venv-models/ready ## run the tests that need torch and open_clip, in an environment of their own
-	@.venv-models/bin/pytest -m openclip $(ARGS)
+test-models: .venv-models/ready ## run the tests that need torch, open_clip or colpali-engine, in an environment of their own
+	@.venv-models/bin/pytest -m 'openclip or colqwen' $(ARGS)
 
 check: $(VENV)/ready-dev ## lint, types, import rules, generated files in sync
 	$(BIN)/ruff check .
@@ -73,6 +73,6 @@ $(VENV)/ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 .venv-models/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv-models
-	@echo "Installing torch and open_clip into .venv-models (minutes the first time) ..."
+	@echo "Installing torch, open_clip and colpali-engine into .venv-models (minutes the first time) ..."
 	@.venv-models/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
-		-c constraints.txt --config-settings editable_mode=compat -e '.[test,openclip]' && touch $@
+		-c constraints.txt --config-settings editable_mode=compat -e '.[test,openclip,colqwen]' && touch $@

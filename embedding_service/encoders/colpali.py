@@ -70,8 +70,11 @@ class ColpaliEncoder:
     def embed_texts(self, texts: Sequence[str]) -> list[FloatArray]:
         """Embed texts; returns float32 [tokens, dim] for each, every row of length 1."""
         made: list[FloatArray] = []
-        for start in range(0, len(texts), _TEXTS_A_RUN):
-            plain = [self._plain(text) for text in texts[start : start + _TEXTS_A_RUN]]
+        # In transformers 5 PaliGemma sees a text both ways when it is alone, as it was trained, but
+        # only backwards when shorter ones are padded beside it.
+        a_run = 1 if self._loaded.family.architecture == "ColPali" else _TEXTS_A_RUN
+        for start in range(0, len(texts), a_run):
+            plain = [self._plain(text) for text in texts[start : start + a_run]]
             made += self._in_halves(plain, self._run_texts)
         return made
 
@@ -156,6 +159,7 @@ class ColpaliEncoder:
     def _tokens(self, batch: Any) -> TokenMatrices:
         """Matrices [tokens, dim] on the CPU, of what is not padding, and what the model was fed."""
         fed = batch.to(self.device)
+        fed.pop("labels", None)  # ColPali's processor brings some, for training
         with torch.inference_mode():
             made = self._loaded.model(**fed).float().cpu()  # [n, longest, dim]
         masks = fed["attention_mask"].bool().cpu()

@@ -56,7 +56,9 @@ def _patches(loaded: LoadedModel, page: TokenMatrices, size: tuple[int, int]) ->
     if loaded.family.grid == "qwen":
         columns, rows = processor.get_n_patches((width, height), loaded.model.spatial_merge_size)
     else:
-        columns, rows = processor.get_n_patches((width, height), loaded.model.patch_size)
+        # Its own `patch_size` looks where transformers 4 had the tower.
+        patch = loaded.model.config.vision_config.patch_size
+        columns, rows = processor.get_n_patches((width, height), patch)
     return matrix[mask].reshape(rows, columns, -1)
 
 

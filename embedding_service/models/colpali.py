@@ -99,25 +99,40 @@ def load(family: Family, folder: Path, precision: str, device: str) -> LoadedMod
         ColpaliMissing: the extra is not installed.
         BrokenCheckpoint: the folder cannot be read as this architecture.
     """
-    package = engine()
+    engine()
     import torch
 
     types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     with quiet():
         try:
-            model = getattr(package, family.architecture).from_pretrained(
-                str(folder),
-                dtype=types.get(precision, "auto"),
-                use_safetensors=True,
-                local_files_only=True,
-            )
+            model, lacking = load_weights(family, folder, types.get(precision, "auto"))
             processor = load_processor(family, folder)
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+            if family.architecture == "ColPali":
+                # Words are not to be predicted: a vocabulary's worth of numbers a token less. Nor
+                # are these weights in checkpoints: they are the embedding's, and loading leaves
+                # them without data.
+                model.model.lm_head = torch.nn.Identity()
+        except Exception as error:
             first = (str(error).strip() or type(error).__name__).partition("\n")[0][:300]
             raise BrokenCheckpoint(
                 f"{folder} cannot be read as a {family.architecture}: {first}"
             ) from error
+        if lacking:
+            raise BrokenCheckpoint(f"{folder} lacks weights: {', '.join(lacking[:4])}, ...")
         return LoadedModel(family, model.to(device).eval().requires_grad_(False), processor)
+
+
+def load_weights(family: Family, folder: Path, dtype: Any) -> tuple[Any, list[str]]:
+    """The model on the CPU, and the weights that the folder lacks: those would be random numbers,
+    and transformers only mentions it."""
+    model, told = getattr(engine(), family.architecture).from_pretrained(
+        str(folder),
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    return model, sorted(told["missing_keys"])
 
 
 def load_processor(family: Family, folder: Path) -> Any:

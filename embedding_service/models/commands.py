@@ -1,8 +1,9 @@
-"""`viewfinder models ...`: bring OpenCLIP models, check them, choose one."""
+"""`viewfinder models ...`: bring OpenCLIP and document models, check them, choose one."""
 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,17 @@ from rich.table import Table
 from embedding_service.encoder_loading import MINI, UnknownEncoder, chosen_encoder
 from embedding_service.models.calibrate_command import calibrate
 from embedding_service.models.command_line import Model, opened_store, problems
-from embedding_service.models.manifest import WEIGHTS, Manifest
+from embedding_service.models.document_commands import (
+    chosen_or_none,
+    document_row,
+    import_document,
+    list_published_documents,
+    pull_document,
+    use_document,
+    verify_document,
+)
+from embedding_service.models.document_manifest import DocumentManifest
+from embedding_service.models.manifest import WEIGHTS, WEIGHTS_CONFIG, model_id
 from embedding_service.models.problems import BrokenModel, ModelProblem, UnknownModel
 from embedding_service.models.store import ModelStore
 from embedding_service.settings import EmbeddingSettings
@@ -86,14 +97,17 @@ def list_models(
             _list_published(search)
             return
         settings, store = opened_store()
-        chosen = chosen_encoder(settings) if _can_choose(settings) else ""
+        chosen = {
+            chosen_encoder(settings) if _can_choose(settings) else "",
+            chosen_or_none(settings),
+        }
         table = Table(box=None, pad_edge=False)
         for title in ("", "model", "vector", "picture", "int8 cosine", "MB", "torch"):
             table.add_column(title, no_wrap=True)
-        table.add_row("*" if chosen == MINI else "", MINI, "384", "256 px", "", "35", "")
+        table.add_row("*" if MINI in chosen else "", MINI, "384", "256 px", "", "35", "")
         for model in store.ids():
             if search.lower() in model.lower():
-                table.add_row("*" if chosen == model else "", *_row(store, model))
+                table.add_row("*" if model in chosen else "", *_row(store, model))
         console = Console(highlight=False)
         console.print(table)
         console.print(f"[dim]* is what embedding_service starts with. Folder: {store.folder}[/]")
@@ -101,7 +115,9 @@ def list_models(
 
 @app.command()
 def pull(
-    name: Annotated[str, typer.Argument(help="OpenCLIP's name.")] = DEFAULT_NAME,
+    name: Annotated[
+        str, typer.Argument(help="OpenCLIP's name, or a document model's.")
+    ] = DEFAULT_NAME,
     pretrained: Annotated[str, typer.Argument(help="Its pretrained tag.")] = "",
     pictures: Pictures = None,
     int8: Int8 = True,
@@ -109,16 +125,22 @@ def pull(
     tokenizer: TokenizerFolder = None,
     force: Force = False,
 ) -> None:
-    """Download an OpenCLIP model and make it ready to serve.
+    """Download an OpenCLIP or a document model and make it ready to serve.
 
     A download that broke off goes on where it stopped. `viewfinder models list --all` shows names.
 
     viewfinder models pull ViT-H-14 laion2b_s32b_b79k
+
+    viewfinder models pull colqwen2-v1.0
     """
     from embedding_service.models import openclip
+    from embedding_service.models.document_download import is_published_document
     from embedding_service.models.download import Published, fetch
 
     with problems():
+        if is_published_document(name):
+            pull_document(opened_store()[1], name, force=force)
+            return
         if name == DEFAULT_NAME and not pretrained:
             pretrained = DEFAULT_TAG
         _, store = opened_store()
@@ -139,13 +161,20 @@ def import_checkpoint(
         Path,
         typer.Argument(
             exists=True,
-            help="Weights (.pt, .bin, .safetensors), or a folder with open_clip_config.json.",
+            help="Weights (.pt, .bin, .safetensors), a folder with open_clip_config.json, or the"
+            " folder of a document model (config.json or adapter_config.json).",
         ),
     ],
     name: Annotated[str, typer.Option(help="OpenCLIP's name of the architecture.")] = "",
     pretrained: Annotated[
         str, typer.Option(help="The published tag it is of, or a word of your own.")
     ] = "",
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Of a document model's adapter: its base's folder."
+        ),
+    ] = None,
     quick_gelu: Annotated[
         bool, typer.Option("--quick-gelu", help="It was trained with QuickGELU, as OpenAI's were.")
     ] = False,
@@ -160,9 +189,16 @@ def import_checkpoint(
     The file is read as weights only: nothing in it is run.
 
     viewfinder models import epoch_32.pt --name ViT-B-32 --pretrained my-birds
+
+    viewfinder models import colqwen2-v1.0 --base colqwen2-base
     """
+    from embedding_service.models.document_import import is_document_folder
+
     with problems():
         _, store = opened_store()
+        if is_document_folder(checkpoint) and not (checkpoint / WEIGHTS_CONFIG).is_file():
+            import_document(store, checkpoint, base, name, pretrained, force=force)
+            return
         if not name and not checkpoint.is_dir():
             raise ModelProblem("of which architecture is it? Add --name, such as --name ViT-B-32")
         name = name or checkpoint.resolve().name
@@ -189,6 +225,8 @@ def export(
         _, store = opened_store()
         model = store.resolve(model)
         manifest = store.check_files(model)
+        if isinstance(manifest, DocumentManifest):
+            raise ModelProblem(f"{model} is a document model: pull or import it again")
         if WEIGHTS not in manifest.files:
             raise ModelProblem(f"{model} was stored without its weights: pull or import it again")
         architecture = (manifest.name, manifest.pretrained, False)
@@ -210,8 +248,11 @@ def verify(model: Model, pictures: Pictures = None) -> None:
     with problems():
         _, store = opened_store()
         model = store.resolve(model)
-        with _bar("checking files", store.get(model).size_bytes) as advance:
+        with _bar("checking files", store.read(model).size_bytes) as advance:
             manifest = store.check_files(model, advance)
+        if isinstance(manifest, DocumentManifest):
+            verify_document(store.path_of(model), manifest)
+            return
         found = recheck(store.path_of(model), manifest, pictures)
         table = Table(box=None, pad_edge=False)
         for title in ("precision", "against", "text", "pictures", ""):
@@ -231,12 +272,16 @@ def verify(model: Model, pictures: Pictures = None) -> None:
 def use(model: Model) -> None:
     """Choose the encoder that embedding_service starts with; `mini` is the one in the box.
 
+    A document model is chosen beside it, for the pages of PDFs; `none` means no such model.
+
     VIEWFINDER_ENCODER and CLIP_MODEL_NAME, where they are set, say more than this.
     An index holds the vectors of one encoder, so switching means embedding all pictures again:
     `viewfinder reindex --model MODEL` does that while searches go on, and switches when it is done.
     """
     with problems():
         settings, store = opened_store()
+        if use_document(settings, store, model):
+            return
         model = MINI if model == MINI else store.resolve(model)
         store.use("" if model == MINI else model)
         console = Console(highlight=False, soft_wrap=True)
@@ -270,8 +315,6 @@ def _can_choose(settings: EmbeddingSettings) -> bool:
 
 
 def _refuse_present(store: ModelStore, name: str, pretrained: str, *, force: bool) -> None:
-    from embedding_service.models.manifest import model_id
-
     model = model_id(name, pretrained)
     if model in store.ids() and not force:
         raise ModelProblem(f"{model} is here already: `viewfinder models use {model}`, or --force")
@@ -317,8 +360,13 @@ def _export(
 def _list_published(search: str) -> None:
     from embedding_service.models import openclip
 
+    documents = list_published_documents(search)
+    if documents and importlib.util.find_spec("open_clip") is None:
+        return
     pairs = openclip.all_published()
     shown = [pair for pair in pairs if search.lower() in " ".join(pair).lower()]
+    if documents and not shown:
+        return
     if not shown:
         near = difflib.get_close_matches(search, sorted({name for name, _ in pairs}), 3, 0.4)
         raise UnknownModel(f"nothing has {search!r} in its name; near: {', '.join(near) or 'none'}")
@@ -332,9 +380,11 @@ def _list_published(search: str) -> None:
 
 def _row(store: ModelStore, model: str) -> tuple[str, ...]:
     try:
-        manifest: Manifest = store.get(model)
+        manifest = store.read(model)
     except BrokenModel as problem:
         return (model, "", "", f"[red]{problem}[/]", "", "")
+    if isinstance(manifest, DocumentManifest):
+        return document_row(manifest)
     int8 = manifest.verified.by_precision.get("int8")
     smallest = f"{min(int8.text_cosine_min, int8.image_cosine_min):.4f}" if int8 else "fp32 only"
     torch = "weights kept" if WEIGHTS in manifest.files else ""

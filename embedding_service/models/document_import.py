@@ -107,7 +107,7 @@ def import_document_model(
         say("comparing with colpali-engine (a few texts, one page)")
         loaded = colpali.load(wanted.family, made, "auto", "cpu")
         manifest = DocumentManifest(
-            id=model_id(name, pretrained) if pretrained else model_id(name, "").rstrip("-"),
+            id=model_id(name, pretrained),
             name=name,
             pretrained=pretrained,
             architecture=wanted.family.architecture,
@@ -141,14 +141,16 @@ def _merge(wanted: DocumentCheckpoint, base: Path, made: Path) -> None:
     (whole / ADAPTER).write_text(json.dumps(about), "utf-8")
     with colpali.quiet():
         try:
-            model = getattr(package, wanted.family.architecture).from_pretrained(
-                str(whole), dtype="auto", use_safetensors=True, local_files_only=True
-            )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            model, lacking = colpali.load_weights(wanted.family, whole, "auto")
+        except Exception as error:
             first = (str(error).strip() or type(error).__name__).partition("\n")[0][:300]
             raise BrokenCheckpoint(
                 f"{wanted.folder} cannot be read as an adapter of {base}: {first}"
             ) from error
+        if lacking:
+            raise BrokenCheckpoint(
+                f"{wanted.folder} and {base} lack weights: {', '.join(lacking[:4])}, ..."
+            )
         merged = 0
         for key, layer in list(model.named_modules()):
             if isinstance(layer, BaseTunerLayer):
@@ -158,7 +160,8 @@ def _merge(wanted: DocumentCheckpoint, base: Path, made: Path) -> None:
         if not merged:
             raise BrokenCheckpoint(f"{wanted.folder} changes nothing in {base}: is it its adapter?")
         model._hf_peft_config_loaded = False
-        model.save_pretrained(str(made), safe_serialization=True)
+        # As the model has them: renamed back as the adapter's were, nothing could read them.
+        model.save_pretrained(str(made), save_original_format=False)
         processor = getattr(package, wanted.family.processor)
         has_own = any((wanted.folder / n).is_file() for n in ("tokenizer.json", "tokenizer.model"))
         processor.from_pretrained(
@@ -203,13 +206,13 @@ def engines_own(
     import torch
     from PIL import Image
 
-    loaded = encoder._loaded
+    processor, model = encoder._loaded.processor, encoder._loaded.model
+    fed_texts = [processor.process_queries(texts=[text]) for text in texts]
+    fed_pages = [processor.process_images([Image.fromarray(page)]) for page in pages]
+    for fed in fed_pages:
+        fed.pop("labels", None)
     with torch.inference_mode():
-        of_texts = [loaded.model(**loaded.processor.process_queries(texts=[t]))[0] for t in texts]
-        of_pages = [
-            loaded.model(**loaded.processor.process_images([Image.fromarray(page)]))[0]
-            for page in pages
-        ]
+        of_texts, of_pages = ([model(**fed)[0] for fed in some] for some in (fed_texts, fed_pages))
     return [m.float().numpy() for m in of_texts], [m.float().numpy() for m in of_pages]
 
 

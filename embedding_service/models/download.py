@@ -40,7 +40,7 @@ class Published:
 
     def address(self, file: str) -> str:
         """Of a file, for a browser or curl."""
-        return f"{_endpoint()}/{self.repository}/resolve/main/{file}"
+        return f"{endpoint()}/{self.repository}/resolve/main/{file}"
 
     def by_hand(self) -> str:
         """What to do without a network here, word for word."""
@@ -83,35 +83,33 @@ def fetch(wanted: Published, cache: Path | None, bar: type[Any] | None = None) -
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    reached = (
-        _is_reachable()
-    )  # asked once and quickly: the hub's own client tries for half a minute
+    reached = is_reachable()  # asked once and quickly: the hub's own client tries for half a minute
     for file in wanted.files:
         try:
             path = hf_hub_download(
                 wanted.repository,
                 file,
                 cache_dir=cache,
-                endpoint=_endpoint(),
+                endpoint=endpoint(),
                 tqdm_class=bar,
                 local_files_only=not reached,
             )
         except LocalEntryNotFoundError as error:
             if not reached and file != wanted.files[-1]:
                 continue
-            raise _failed(wanted, f"{_endpoint()} cannot be reached") from error
+            raise _failed(wanted, f"{endpoint()} cannot be reached") from error
         except EntryNotFoundError:
             continue
         except Exception as error:
-            raise _failed(wanted, _first_line(error)) from error
+            raise _failed(wanted, first_line(error)) from error
         found = Path(path)
-        _check(found, wanted, file)
+        check_arrived(found, wanted.address(file))
         return Fetched(found, wanted.address(file), found.parent.name)
     names = " nor ".join(wanted.files)
     raise DownloadFailed(f"{wanted.repository} on the hub has neither {names}")
 
 
-def _check(path: Path, wanted: Published, file: str) -> None:
+def check_arrived(path: Path, address: str) -> None:
     """Large files lie in the cache under their SHA-256; one that differs is thrown away."""
     blob = path.resolve()
     if len(blob.name) != _SHA256_HEX:
@@ -120,7 +118,7 @@ def _check(path: Path, wanted: Published, file: str) -> None:
         blob.unlink()
         path.unlink(missing_ok=True)
         raise DownloadFailed(
-            f"{wanted.address(file)} arrived damaged (its SHA-256 is not the one the hub names)"
+            f"{address} arrived damaged (its SHA-256 is not the one the hub names)"
             " and was thrown away: pull it again"
         )
 
@@ -135,19 +133,22 @@ def _import_command(file: str, name: str, pretrained: str) -> str:
     return f"viewfinder models import {file} --name {name} --pretrained {pretrained}"
 
 
-def _is_reachable() -> bool:
+def is_reachable() -> bool:
+    """Whether the hub answers."""
     import httpx
 
     try:
-        httpx.head(_endpoint(), timeout=_ANSWER_S)
+        httpx.head(endpoint(), timeout=_ANSWER_S)
     except httpx.HTTPError:
         return False
     return True
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
+    """Of the hub, or of the mirror that HF_ENDPOINT names."""
     return os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, short."""
     return (str(error).strip() or type(error).__name__).partition("\n")[0][:200]

@@ -27,9 +27,8 @@ TextClean = Literal["lower", "whitespace", "canonicalize"]
 
 def model_id(name: str, pretrained: str) -> str:
     """`ViT-B-32--laion2b_s34b_b79k`: a folder name, and what people type."""
-    return "--".join(
-        re.sub(r"[^A-Za-z0-9_.]+", "-", part).strip("-.") for part in (name, pretrained)
-    )
+    parts = (name, pretrained) if pretrained else (name,)
+    return "--".join(re.sub(r"[^A-Za-z0-9_.]+", "-", part).strip("-.") for part in parts)
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,12 @@ class Probe:
 
     @staticmethod
     def of(text: str, vector: FloatArray) -> Probe:
-        """Of a vector [dim]."""
+        """Of a vector [dim], or the rows of a matrix."""
         return Probe(text, base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii"))
+
+    def matrix(self, dim: int) -> FloatArray:
+        """float32 [n, dim], as it was made."""
+        return np.frombuffer(base64.b64decode(self.vector), "<f4").reshape(-1, dim)
 
     def cosine(self, vector: FloatArray) -> float:
         """With a unit vector [dim] that was made here."""

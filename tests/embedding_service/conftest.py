@@ -23,8 +23,12 @@ from viewfinder.pixels import PixelSpec
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import embedding_pb2_grpc
 
-if importlib.util.find_spec("open_clip") is None:
-    collect_ignore_glob = ["test_openclip_*.py"]  # `make test-models` runs them
+# `make test-models` runs them
+collect_ignore_glob = [
+    f"test_{name}_*.py"
+    for name, package in (("openclip", "open_clip"), ("colqwen", "colpali_engine"))
+    if importlib.util.find_spec(package) is None
+]
 
 SIZE = 4
 DIM = 8

@@ -13,11 +13,14 @@ import torch
 
 from embedding_service.models import colpali
 
-_QWEN_MARKS = (
-    "<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|>"
-    " <|box_end|> <|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|>"
-    " <|image_pad|> <|video_pad|>"
-).split()
+_QWEN_MARKS = [
+    f"<|{name}|>"
+    for name in (
+        "endoftext", "im_start", "im_end", "object_ref_start", "object_ref_end", "box_start",
+        "box_end", "quad_start", "quad_end", "vision_start", "vision_end", "vision_pad",
+        "image_pad", "video_pad",
+    )
+]  # fmt: skip
 HIDDEN = 64
 
 
