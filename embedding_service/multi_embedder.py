@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +14,8 @@ from embedding_service.encoders.base import (
     FloatArray,
     MultiVectorEncoder,
     PixelArray,
-    SimilarityMap,
 )
+from embedding_service.explaining import TextMap, WordExplaining
 from viewfinder.errors import InvalidRequest
 from viewfinder.pictures import PixelSpec
 
@@ -39,6 +38,7 @@ class MultiVectorEmbedder:
             "pages", encoder.embed_images, encoder.max_batch, _WAITING_PAGES
         )
         self._cache: LRUCache[str, FloatArray] = LRUCache(text_cache_size // _MIN_CACHED_ROWS)
+        self._explaining = WordExplaining(encoder)
 
     @property
     def spec(self) -> EncoderSpec:
@@ -88,18 +88,22 @@ class MultiVectorEmbedder:
             check_page(page, self.spec.pixels)
         return await self._pages.embed(pages, timeout_s)
 
-    async def similarity_map(self, page: PixelArray, text: str) -> SimilarityMap:
-        """Where on a page the words of a text are seen. Waits for nobody: it is asked for rarely.
+    async def explain(self, pages: PixelArray, text: str, timeout_s: float | None) -> TextMap:
+        """Where the words of a text are seen on the one page of uint8 [1, h, w, 3].
 
         Raises:
-            InvalidRequest: a page of another size, or a text that is empty or too long.
+            InvalidRequest: not one page, of another size, or the text is empty or too long.
+            DeadlineExceeded, Overloaded: it was not done in time; too many wait.
         """
-        check_page(page, self.spec.pixels)
+        if len(pages) != 1:
+            raise InvalidRequest("pixels.count", str(len(pages)), "1")
+        check_page(pages[0], self.spec.pixels)
         (wanted,) = checked_texts([text])
-        return await asyncio.to_thread(self._encoder.similarity_map, page, wanted)
+        return await self._explaining.map_of(pages[0], wanted, timeout_s)
 
     async def close(self) -> None:
         """Finish what is queued."""
+        self._explaining.close()
         await self._texts.close()
         await self._pages.close()
 

@@ -89,7 +89,7 @@ def heated(picture: Pixels, heat: FloatArray) -> Pixels:
     """Dimmed where nothing is seen, coloured where the text is."""
     colours = _colour_table()[np.round(heat * 255).astype(np.uint8)]
     strength = (_STRONGEST * _eased(heat, 0.15, 0.9))[..., None]
-    brightness = (_DIMMED + (1 - _DIMMED) * _eased(heat, 0.0, 0.5))[..., None]
+    brightness = (_DIMMED + (1 - _DIMMED) * _eased(heat, 0.0, 0.7))[..., None]
     mixed = picture * brightness * (1 - strength) + colours * strength
     return np.round(mixed).astype(np.uint8)
 

@@ -6,6 +6,7 @@ uint8 and everything up to the unit vector is in the graph.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -16,13 +17,19 @@ import onnxruntime
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from embedding_service.encoders.clip_text import ClipTokenizer
 from embedding_service.encoders.onnx_session import make_session
-from embedding_service.models.manifest import TOKENIZER, Manifest
+from embedding_service.models.manifest import CELLS, TOKENIZER, TOKENS, Manifest
 from embedding_service.models.problems import BrokenModel
+from viewfinder.errors import NotExplainable
 
 TEXTS_A_RUN = 16  # beyond that a core gains nothing, and one long text pads more short ones
 PICTURES_A_RUN = 8
 # What a machine may add to the difference that was measured where the model was verified.
 _PROBE_SLACK = 0.003
+_VECTORS = ["vectors"]
+_NO_CELLS = (
+    "it is no ViT of OpenCLIP's own kind, or was exported by an older Viewfinder: if it is one,"
+    " export it again with `viewfinder models export` or `viewfinder models pull`"
+)
 _WARM_TEXTS = ("a", "a photo of two dogs in the snow", "caf\u00e9 &amp; bar, " * 40)
 
 
@@ -61,6 +68,12 @@ class OnnxClipEncoder:
             )
         except Exception as error:
             raise BrokenModel(f"{folder} cannot be loaded: {_first_line(error)}") from error
+        names = [output.name for output in self._image.get_outputs()]
+        self._has_cells = TOKENS in names and (folder / CELLS).is_file()
+        self._cells: Any = None  # few ask for them: loaded when they are
+        self._lock = threading.Lock()
+        self._folder = folder
+        self._threads = threads
         on_cuda = "CUDAExecutionProvider" in self._image.get_providers()
         self.device: str = "cuda:0" if on_cuda else "cpu"
         self.max_batch: int = 128 if on_cuda else 32
@@ -93,8 +106,24 @@ class OnnxClipEncoder:
         vectors = np.empty((len(pixels), self.spec.dim), np.float32)
         for start in range(0, len(pixels), self._pictures_a_run):
             rows = slice(start, start + self._pictures_a_run)
-            vectors[rows] = self._image.run(None, {"pixels": pixels[rows]})[0]
+            vectors[rows] = self._image.run(_VECTORS, {"pixels": pixels[rows]})[0]
         return vectors
+
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """What is seen where: uint8 [size, size, 3] to unit vectors float32 [rows, columns, dim],
+        one for each patch of the ViT.
+
+        Raises:
+            NotExplainable: the model was exported without, or is no ViT.
+        """
+        if not self._has_cells:
+            raise NotExplainable(encoder=self.spec.name, reason=_NO_CELLS)
+        with self._lock:
+            if self._cells is None:
+                self._cells = make_session(self._folder / CELLS, self._threads)
+        tokens = self._image.run([TOKENS], {"pixels": picture[None]})[0]
+        cells: FloatArray = self._cells.run(None, {TOKENS: tokens})[0][0]
+        return cells
 
     def warm_up(self) -> None:
         """Run the shapes that will come, so that no caller waits for lazy set-up, and check that

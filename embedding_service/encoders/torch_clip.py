@@ -15,9 +15,11 @@ import torch
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
 from embedding_service.encoders.clip_text import ClipTokenizer
 from embedding_service.models import openclip, towers
+from embedding_service.models.cells import CellsTower, TokensTower, cells_head
 from embedding_service.models.manifest import TOKENIZER, WEIGHTS, Manifest
 from embedding_service.models.openclip import Architecture
 from embedding_service.models.problems import BrokenModel
+from viewfinder.errors import NotExplainable
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # Lengths that causal texts are cut to: each is compiled, and planned by the GPU, once.
@@ -65,6 +67,10 @@ class TorchClipEncoder:
             towers.text_tower(loaded.model),
             towers.image_tower(loaded.model, preprocessing),
         )
+        head = cells_head(loaded.model)
+        self._cells: Callable[[torch.Tensor], torch.Tensor] | None = None
+        if head is not None:
+            self._cells = CellsTower(TokensTower(image, towers.visual_of(image)), head).to(device)
         self._text: Callable[[torch.Tensor], torch.Tensor] = text.to(device)
         self._image: Callable[[torch.Tensor], torch.Tensor] = image.to(device)
         if compiled:
@@ -98,6 +104,22 @@ class TorchClipEncoder:
             for start in range(0, len(pixels), _ROWS[-1])
         ]
         return self._joined(parts)
+
+    def embed_cells(self, picture: PixelArray) -> FloatArray:
+        """What is seen where: uint8 [size, size, 3] to unit vectors float32 [rows, columns, dim],
+        one for each patch of the ViT.
+
+        Raises:
+            NotExplainable: it is no ViT.
+        """
+        if self._cells is None:
+            raise NotExplainable(
+                encoder=self.spec.name, reason="it is no ViT of OpenCLIP's own kind"
+            )
+        tensor = torch.from_numpy(np.ascontiguousarray(picture[None]))
+        with self._lock, torch.inference_mode(), self._autocast():
+            cells: FloatArray = self._cells(tensor.to(self.device))[0].float().cpu().numpy()
+            return cells
 
     def warm_up(self) -> None:
         """Run the shapes that will come: each is compiled once."""

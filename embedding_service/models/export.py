@@ -27,8 +27,11 @@ from embedding_service.encoders.base import PixelArray
 from embedding_service.encoders.clip_text import ClipTokenizer
 from embedding_service.encoders.onnx_clip import OnnxClipEncoder
 from embedding_service.models import openclip, towers
+from embedding_service.models.cells import TokensTower, cells_head
 from embedding_service.models.manifest import (
+    CELLS,
     TOKENIZER,
+    TOKENS,
     WEIGHTS,
     WEIGHTS_CONFIG,
     Agreement,
@@ -126,9 +129,13 @@ def make(
     _export_text(towers.exported_text_tower(model), how, folder / "text.fp32.onnx")
     say("exporting the image tower")
     size = preprocessing.pixels.size
-    _export_images(
-        towers.exported_image_tower(model, preprocessing), size, folder / "image.fp32.onnx"
-    )
+    tower = towers.exported_image_tower(model, preprocessing)
+    head = cells_head(model)
+    _export_images(tower, size, folder / "image.fp32.onnx", with_tokens=head is not None)
+    if head is not None:
+        say("exporting what its patches show")
+        tokens, width = model.visual.positional_embedding.shape
+        _export_cells(head, tokens, width, folder / CELLS)
     manifest = Manifest(
         id=model_id(wanted.name, wanted.pretrained),
         name=wanted.name,
@@ -191,17 +198,31 @@ def _export_text(tower: nn.Module, how: TextInput, path: Path) -> None:
     ids = torch.ones(3, example_length, dtype=torch.long)
     if how.eot_id is not None:
         ids[:, -1] = how.eot_id
-    shapes = {"ids": {0: batch, 1: length} if how.causal else {0: batch}}
-    _export(tower, ids, "ids", shapes, path)
+    _export(tower, ids, "ids", {0: batch, 1: length} if how.causal else {0: batch}, path)
 
 
-def _export_images(tower: nn.Module, size: int, path: Path) -> None:
+def _export_images(tower: nn.Module, size: int, path: Path, *, with_tokens: bool) -> None:
     batch = torch.export.Dim("batch", min=1, max=512)
     pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    _export(tower, pixels, "pixels", {"pixels": {0: batch}}, path)
+    outputs = ("vectors",)
+    if with_tokens:  # they are there anyway: that they can be asked for costs nothing
+        tower, outputs = TokensTower(tower, towers.visual_of(tower)), ("vectors", TOKENS)
+    _export(tower, pixels, "pixels", {0: batch}, path, outputs)
 
 
-def _export(tower: nn.Module, example: torch.Tensor, name: str, shapes: Any, path: Path) -> None:
+def _export_cells(head: nn.Module, tokens: int, width: int, path: Path) -> None:
+    batch = torch.export.Dim("batch", min=1, max=512)
+    _export(head, torch.zeros(2, tokens, width), TOKENS, {0: batch}, path, ("cells",))
+
+
+def _export(
+    tower: nn.Module,
+    example: torch.Tensor,
+    name: str,
+    shape: Any,
+    path: Path,
+    outputs: Sequence[str] = ("vectors",),
+) -> None:
     weights = sum(p.numel() * p.element_size() for p in tower.parameters())
     try:
         with _quiet(), torch.inference_mode():
@@ -210,8 +231,8 @@ def _export(tower: nn.Module, example: torch.Tensor, name: str, shapes: Any, pat
                 (example,),
                 str(path),
                 input_names=[name],
-                output_names=["vectors"],
-                dynamic_shapes=shapes,
+                output_names=list(outputs),
+                dynamic_shapes=(shape,),
                 dynamo=True,
                 opset_version=OPSET,
                 external_data=weights > _LARGEST_FILE,

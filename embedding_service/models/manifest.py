@@ -20,6 +20,8 @@ FILE_NAME = "model.json"
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "open_clip_model.safetensors"  # kept on request, for torch
 WEIGHTS_CONFIG = "open_clip_config.json"
+CELLS = "cells.onnx"  # of ViTs: what their patches show, made of the image tower's TOKENS
+TOKENS = "tokens"
 
 Precision = Literal["fp32", "int8"]
 TextClean = Literal["lower", "whitespace", "canonicalize"]

@@ -136,6 +136,11 @@ def image_tower(model: Any, preprocessing: Preprocessing) -> nn.Module:
     return ImageTower(model, preprocessing).eval()
 
 
+def visual_of(tower: Any) -> Any:
+    """The part of an image tower that reads pictures."""
+    return tower.model.visual
+
+
 def preprocessing_of(model: Any) -> Preprocessing:
     """Raises ExportRefused for what no picture here is prepared for."""
     config: dict[str, Any] = model.visual.preprocess_cfg

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,9 +18,10 @@ import skimage.data
 from embedding_service.encoders.base import Encoder
 from embedding_service.encoders.clip_text import ClipTokenizer, clean
 from embedding_service.encoders.onnx_clip import OnnxClipEncoder
-from embedding_service.models.manifest import TOKENIZER, Manifest, Probe
+from embedding_service.models.manifest import CELLS, TOKENIZER, Manifest, Probe
 from embedding_service.models.problems import BrokenModel
 from tests.embedding_service.tiny_store import TINY
+from viewfinder.errors import NotExplainable
 from viewfinder.pixels import PixelPool
 
 GOLDEN: dict[str, Any] = json.loads(TINY.with_name("tiny_clip_golden.json").read_text("utf-8"))
@@ -179,3 +181,19 @@ def test_serving_imports_neither_torch_nor_open_clip(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=True
     )
     assert answer.stdout.split("\n")[:2] == ["(1, 32)", "set()"]
+
+
+def test_patches_have_unit_vectors_of_their_own(encoder: OnnxClipEncoder) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    cells = encoder.embed_cells(picture)
+    assert cells.shape == (4, 4, encoder.spec.dim)
+    np.testing.assert_allclose(np.linalg.norm(cells, axis=2), 1, atol=1e-5)
+    assert float((cells[0, 0] * cells[3, 3]).sum()) < 0.999
+
+
+def test_an_older_export_says_what_to_do_for_heat_maps(manifest: Manifest, tmp_path: Path) -> None:
+    shutil.copytree(TINY, tmp_path / "old")
+    (tmp_path / "old" / CELLS).unlink()
+    older = OnnxClipEncoder(tmp_path / "old", manifest, "fp32")
+    with pytest.raises(NotExplainable, match="viewfinder models export"):
+        older.embed_cells(np.zeros((64, 64, 3), np.uint8))

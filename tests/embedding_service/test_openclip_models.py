@@ -24,8 +24,9 @@ from embedding_service.encoders.clip_text import ClipTokenizer
 from embedding_service.encoders.onnx_clip import OnnxClipEncoder
 from embedding_service.encoders.torch_clip import TorchClipEncoder
 from embedding_service.models import openclip, towers
+from embedding_service.models.cells import CellsTower, TokensTower, cells_head
 from embedding_service.models.export import export
-from embedding_service.models.manifest import TOKENIZER, Manifest
+from embedding_service.models.manifest import CELLS, TOKENIZER, Manifest
 from embedding_service.models.openclip import Architecture
 from embedding_service.models.problems import BrokenCheckpoint, ExportRefused, UnknownModel
 from embedding_service.models.recheck import recheck
@@ -33,6 +34,7 @@ from embedding_service.models.store import ModelStore
 from embedding_service.models.tokenizer_file import tokenizer_file
 from embedding_service.models.verify import sample_pictures
 from tests.embedding_service.make_tiny_clip import tiny_config, tiny_model
+from viewfinder.errors import NotExplainable
 
 pytestmark = pytest.mark.openclip
 
@@ -339,3 +341,52 @@ def test_a_model_with_a_tokenizer_of_its_own_takes_it_from_a_folder(tmp_path: Pa
     encoder = OnnxClipEncoder(store.path_of(manifest.id), manifest, "fp32")
     same = encoder.embed_texts(["A photo of, two DOGS!", "a photo of two dogs"])
     np.testing.assert_allclose(same[0], same[1], atol=1e-6)
+
+
+# --- what patches show ---
+
+
+def test_cells_are_the_same_on_torch_and_exported(kept: tuple[ModelStore, Manifest]) -> None:
+    store, manifest = kept
+    folder = store.path_of(manifest.id)
+    picture = few_pictures(manifest.pixels)[0]
+    on_torch = TorchClipEncoder(folder, manifest, "fp32", device="cpu").embed_cells(picture)
+    exported_cells = OnnxClipEncoder(folder, manifest, "fp32").embed_cells(picture)
+    assert on_torch.shape == (4, 4, manifest.dim)
+    np.testing.assert_allclose(exported_cells, on_torch, atol=1e-4)
+
+
+def test_the_way_of_a_cell_into_the_space_is_that_of_the_whole_picture(clip_folder: Path) -> None:
+    model = openclip.load(Architecture("clip", "random"), clip_folder).model
+    head = cells_head(model)
+    assert head is not None
+    tower = towers.image_tower(model, towers.preprocessing_of(model))
+    pixels = torch.from_numpy(few_pictures(towers.preprocessing_of(model).pixels))
+    with torch.inference_mode():
+        vectors, tokens = TokensTower(tower, model.visual)(pixels)
+        last = model.visual.transformer.resblocks[-1](tokens)
+        through_head = torch.nn.functional.normalize(head.project(last)[:, 0], dim=-1)
+    torch.testing.assert_close(through_head, vectors, atol=1e-5, rtol=0)
+
+
+def test_a_cell_of_a_picture_of_one_colour_sees_what_all_see(clip_folder: Path) -> None:
+    model = openclip.load(Architecture("clip", "random"), clip_folder).model
+    model.visual.positional_embedding.data.zero_()
+    head = cells_head(model)
+    assert head is not None
+    tower = towers.image_tower(model, towers.preprocessing_of(model))
+    with torch.inference_mode():
+        cells = CellsTower(TokensTower(tower, model.visual), head)(
+            torch.full((1, 64, 64, 3), 90, dtype=torch.uint8)
+        )
+    assert torch.allclose(cells, cells[:, :1, :1].expand_as(cells), atol=1e-5)
+
+
+def test_what_is_no_vit_is_exported_without_cells(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "store")
+    resnet = {"layers": [1, 1, 1, 1], "width": 16, "head_width": 16, "patch_size": None}
+    manifest = exported(store, folder_of(tmp_path / "resnet", {}, **resnet))
+    assert CELLS not in manifest.files
+    encoder = OnnxClipEncoder(store.path_of(manifest.id), manifest, "fp32")
+    with pytest.raises(NotExplainable, match="no ViT"):
+        encoder.embed_cells(np.zeros((64, 64, 3), np.uint8))
