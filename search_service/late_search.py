@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -42,9 +43,13 @@ class LateQuery:
     collection: Collection
     spec: EncoderSpec
     tokens: Vector
+    failed: Callable[[ViewfinderError], None]
 
     async def hits(self, query: IndexQuery) -> list[ScoredPoint]:
-        """The best pages that meet the query's conditions, best first: their ids, and `late`."""
+        """The best pages that meet the query's conditions, best first: their ids, and `late`.
+
+        None where their collection is away, or was dropped a moment ago.
+        """
         asked = replace(
             query,
             vector=self.tokens,
@@ -54,7 +59,11 @@ class LateQuery:
             with_payload=False,
             with_vectors=False,
         )
-        found, _ = await self.collection.search(self.spec, asked)
+        try:
+            found, _ = await self.collection.search(self.spec, asked)
+        except ViewfinderError as error:
+            self.failed(error)
+            return []
         return [
             ScoredPoint(hit.id, math.nan, {}, late=hit.score / len(self.tokens)) for hit in found
         ]
@@ -76,14 +85,17 @@ class LateSearch:
         try:
             query = await self._query_of(text)
         except ViewfinderError as error:
-            self._let_alone_until = time.monotonic() + _LET_ALONE_S
-            self._was_away = True
-            log.warning("searched without the document encoder", reason=error.message)
+            self._failed(error)
             return None
         if self._was_away:
             self._was_away = False
             await self._collections.tell_caches()  # of the answers without it
         return query
+
+    def _failed(self, error: ViewfinderError) -> None:
+        self._let_alone_until = time.monotonic() + _LET_ALONE_S
+        self._was_away = True
+        log.warning("searched without the rows of pages", reason=error.message)
 
     async def _query_of(self, text: str) -> LateQuery | None:
         spec = await self._encoder.document_spec()
@@ -91,4 +103,6 @@ class LateSearch:
         if spec is None or collection is None:
             return None
         tokens, answered = await self._encoder.embed_tokens(text, spec.name)
-        return LateQuery(collection, spec, tokens) if answered == spec else None
+        if answered != spec:  # another one was configured a moment ago
+            return None
+        return LateQuery(collection, spec, tokens, self._failed)

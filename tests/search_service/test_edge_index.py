@@ -38,6 +38,7 @@ class SlowShard:
     """Remembers counts only; its calls last until they are let go."""
 
     dim = DIM
+    multi = False
 
     def __init__(self) -> None:
         self.points = 0
