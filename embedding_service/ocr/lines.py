@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from embedding_service.ocr.reading_order import rows_of
 from viewfinder.pictures import ReadWord
 
+# Wheels, windows and eyes of photos are read as letters, one to three of them, and with doubts.
+_SHORT, _SHORT_CONFIDENCE = 3, 0.85
 _WIDE = "mwMW@%&"
 _NARROW = "iljtf.,;:!|'()[]1I"
 
@@ -52,7 +55,7 @@ def words_of(
     lines: Sequence[TextLine], width: int, height: int, min_confidence: float
 ) -> list[ReadWord]:
     """The words of lines found in a picture of so many pixels, those left out that are guesses."""
-    sure = [line for line in lines if line.confidence >= min_confidence and line.text.strip()]
+    sure = [line for line in lines if line.confidence >= _needed(line, min_confidence)]
     words: list[ReadWord] = []
     number = 0
     for row in rows_of([line.piece(0.0, 1.0) for line in sure]):
@@ -65,6 +68,13 @@ def words_of(
         words += (replace(word, line=number) for word in read)
         number += bool(read)
     return words
+
+
+def _needed(line: TextLine, min_confidence: float) -> float:
+    letters = len("".join(line.text.split()))
+    if not letters:
+        return math.inf
+    return max(min_confidence, _SHORT_CONFIDENCE) if letters <= _SHORT else min_confidence
 
 
 def _words(line: TextLine, width: int, height: int) -> Iterator[ReadWord]:

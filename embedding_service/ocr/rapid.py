@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rapidocr.main import RapidOCRError
 
 from embedding_service.ocr.limits import ReaderLimits
-from embedding_service.ocr.lines import Letter, TextLine
+from embedding_service.ocr.lines import Letter, TextLine, words_of
 
 _LINES_A_RUN = 4
 _LONGEST_LINE = 80.0  # times its height; longer ones are squeezed, for a run's memory grows with it
@@ -69,8 +69,9 @@ class RapidReader:
             return len(crops) > _FEW
         boxes = boxes / scale
         crops = self._ocr.crop_text_regions(picture, boxes.astype(np.float32))
+        height, width = picture.shape[:2]
         lines = self._read(crops, boxes)
-        return any(line.confidence >= self._limits.min_confidence for line in lines)
+        return bool(words_of(lines, width, height, self._limits.min_confidence))
 
     def _find(self, picture: NDArray[np.uint8]) -> tuple[list[Any], NDArray[np.float32]]:
         try:

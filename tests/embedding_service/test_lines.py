@@ -48,6 +48,15 @@ def test_guesses_are_left_out_lines_and_words() -> None:
     assert [word.text for word in words_of(found, 100, 100, 0.5)] == ["so"]
 
 
+def test_a_few_letters_need_more_confidence_than_a_sentence() -> None:
+    found = [
+        line("O", 0, 0, 10, 10, confidence=0.7),
+        line("42", 0, 20, 10, 30, confidence=0.95),
+        line("stop here", 0, 40, 90, 50, confidence=0.7),
+    ]
+    assert [word.text for word in words_of(found, 100, 100, 0.5)] == ["42", "stop", "here"]
+
+
 def test_lines_are_numbered_from_the_top_and_pieces_of_one_go_together() -> None:
     found = [
         line("third", 0, 60, 50, 70),

@@ -52,7 +52,7 @@ def assert_covers(word: ReadWord, box: tuple[float, float, float, float]) -> Non
     high = min(word.bottom, bottom) - max(word.top, top)
     assert wide > 0.8 * (right - left), word
     assert high > 0.8 * (bottom - top), word
-    assert word.right - word.left < 1.5 * (right - left), word
+    assert word.right - word.left < 2.2 * (right - left), word
     assert word.bottom - word.top < 2.2 * (bottom - top), word
 
 
