@@ -21,6 +21,7 @@ from search_service.words import QueryWords
 DEPTH = 100
 """So many of each list meet; what only looks right goes on below."""
 RANK_CONSTANT = 10
+_NEARLY_ALL = 1.25
 
 Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 
@@ -29,13 +30,26 @@ Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 class ListWeights:
     """What a place in a list is worth: in that of words, of pictures that have some words of the
     query, and of those that have them all, if there are at most `few`; in that of pages by their
-    rows (`late`); and in that of what looks right."""
+    rows (`late`); and in that of what looks right. `grows`: the more words the more."""
 
     some: float
     all: float
     few: int = DEPTH
     late: float = 0.0
     look: float = 1.0
+    grows: bool = False
+
+    def of_some(self, has: int, asked: int) -> float:
+        """Of a picture that has so many of the words asked for, but not all.
+
+        Where `grows`: one word meets by chance, three hardly do, and who asks for a page seldom
+        knows each word on it (docs/evaluation.md).
+        """
+        if not self.grows or has < 2:
+            return self.some
+        share = has / asked
+        grown = share**2 if has == 2 else _NEARLY_ALL * share
+        return max(self.some, self.all * min(1.0, grown))
 
 
 @dataclass(frozen=True)
@@ -82,9 +96,16 @@ class WordSearch:
     def ranked(self, by_words: Sequence[ScoredPoint]) -> Ranked:
         """What `hits` found, with their weights."""
         weights = self.weights
-        has_all = [self.words.required <= set(hit.matched) for hit in by_words]
-        of_whole = weights.all if sum(has_all) <= weights.few else weights.some
-        return Ranked(by_words, [of_whole if whole else weights.some for whole in has_all])
+        asked = self.words.required
+        has = [len(asked.intersection(hit.matched)) for hit in by_words]
+        of_whole = weights.all if has.count(len(asked)) <= weights.few else weights.some
+        return Ranked(
+            by_words,
+            [
+                of_whole if count == len(asked) else weights.of_some(count, len(asked))
+                for count in has
+            ],
+        )
 
 
 def fuse(

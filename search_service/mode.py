@@ -15,8 +15,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 # Measured, see docs/evaluation.md: words that only nudge never made plain descriptions worse, also
 # where names lie; and up to ten pictures that have all the words come first, as names shall.
 AUTO = ListWeights(some=0.25, all=2.0, few=10)
-HYBRID = ListWeights(some=0.5, all=2.0, few=DEPTH, late=1.0)
-DOCUMENT = ListWeights(some=1.0, all=2.0, few=DEPTH, late=2.0, look=0.25)
+HYBRID = ListWeights(some=0.5, all=2.0, few=DEPTH, late=1.0, grows=True)
+DOCUMENT = ListWeights(some=1.0, all=2.0, few=DEPTH, late=2.0, look=0.25, grows=True)
 
 WEIGHTS = MappingProxyType({"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT})
 
