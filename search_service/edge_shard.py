@@ -289,7 +289,9 @@ class EdgeShard:
         matches = max(1, self._shard.count(edge.CountRequest(filter=found_by, exact=False)))
         ef = options.ef_among(matches, self._shard.info().points_count)
         if ef is None:
-            return edge.SearchParams(exact=True, quantization=int8)
+            # The graph was made with the same threshold, so the engine compares all: by int8, then
+            # the best again in full. The same hits as with exact=True in half the time.
+            ef = options.ef
         return edge.SearchParams(hnsw_ef=ef, quantization=int8)
 
     def _write(self, operation: Any, points: int, frees_space: bool = False) -> None:

@@ -265,9 +265,7 @@ def list_(
     document: Annotated[
         str | None, typer.Option(metavar="ID", help="The pages of this document.")
     ] = None,
-    state: Annotated[
-        list[ImageState] | None, typer.Option(help="In this state; may be repeated.")
-    ] = None,
+    state: Annotated[ImageState | None, typer.Option(help="In this state.")] = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", "-t", help="With this tag; may be repeated.")
     ] = None,
