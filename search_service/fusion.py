@@ -30,25 +30,27 @@ Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 class ListWeights:
     """What a place in a list is worth: in that of words, of pictures that have some words of the
     query, and of those that have them all, if there are at most `few`; in that of pages by their
-    rows (`late`); and in that of what looks right. `grows`: the more words the more."""
+    rows (`late`); and in that of what looks right. `grows_from`: from so many words on, the larger
+    their share of the query the more, by this power of the share; 0: never."""
 
     some: float
     all: float
     few: int = DEPTH
     late: float = 0.0
     look: float = 1.0
-    grows: bool = False
+    grows_from: int = 0
+    power: float = 1.0
 
     def of_some(self, has: int, asked: int) -> float:
         """Of a picture that has so many of the words asked for, but not all.
 
-        Where `grows`: one word meets by chance, three hardly do, and who asks for a page seldom
-        knows each word on it (docs/evaluation.md).
+        One word meets by chance, three hardly do, and who asks for a page seldom knows each word
+        on it (docs/evaluation.md).
         """
-        if not self.grows or has < 2:
+        if not 0 < self.grows_from <= has:
             return self.some
         share = has / asked
-        grown = share**2 if has == 2 else _NEARLY_ALL * share
+        grown = share**2 if has == 2 else _NEARLY_ALL * share**self.power
         return max(self.some, self.all * min(1.0, grown))
 
 

@@ -13,10 +13,11 @@ Mode = Literal["auto", "visual", "hybrid", "document"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 # Measured, see docs/evaluation.md: words that only nudge never made plain descriptions worse, also
-# where names lie; and up to ten pictures that have all the words come first, as names shall.
-AUTO = ListWeights(some=0.25, all=2.0, few=10)
-HYBRID = ListWeights(some=0.5, all=2.0, few=DEPTH, late=1.0, grows=True)
-DOCUMENT = ListWeights(some=1.0, all=2.0, few=DEPTH, late=2.0, look=0.25, grows=True)
+# where names lie; and up to ten pictures that have all the words come first, as names shall. Three
+# words or more seldom meet by chance: so pages are found by most of what stands on them.
+AUTO = ListWeights(some=0.25, all=2.0, few=10, grows_from=3, power=2.0)
+HYBRID = ListWeights(some=0.5, all=2.0, few=DEPTH, late=1.0, grows_from=2)
+DOCUMENT = ListWeights(some=1.0, all=2.0, few=DEPTH, late=2.0, look=0.25, grows_from=2)
 
 WEIGHTS = MappingProxyType({"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT})
 
