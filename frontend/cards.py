@@ -24,6 +24,7 @@ class Card:
     thumbnail_url: str
     score: float | None = None
     relevance: float | None = None
+    matched: tuple[str, ...] = ()
     note: str = ""
     failure: str = ""
     is_page: bool = False
@@ -61,6 +62,7 @@ def card_of_hit(hit: SearchHit) -> Card:
         hit.thumbnail_url,
         score=hit.score,
         relevance=hit.relevance,
+        matched=tuple(hit.matched),
         note=page_of(about.page, about.pages),
         is_page=about.page is not None,
         others=tuple(hit.pages),
@@ -91,6 +93,7 @@ def _card(card: Card) -> None:
             name=card.name,
             score=card.score,
             relevance=card.relevance,
+            matched=card.matched,
             note=card.note,
             failure=card.failure,
             is_page=card.is_page,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,6 +11,8 @@ _HERE = Path(__file__).parent
 STYLE = _HERE / "style.css"
 ICON = str(_HERE / "icon.svg")
 DROP_ANYWHERE = f"<script>{(_HERE / 'drop_anywhere.js').read_text(encoding='utf-8')}</script>"
+
+_HARDLY = 0.5
 
 BRAND = (
     '<header class="vf-brand"><h1><a href="./" target="_self">Viewfinder</a></h1>'
@@ -24,6 +26,7 @@ def card(
     name: str,
     score: float | None,
     relevance: float | None = None,
+    matched: Sequence[str] = (),
     note: str = "",
     failure: str = "",
     is_page: bool = False,
@@ -42,14 +45,18 @@ def card(
         f'<figure class="vf-card"><div class="vf-frame{" vf-sheet" if is_page else ""}">'
         f"{shown}{badge}</div>"
         f'<figcaption><span class="vf-name" title="{escape(name)}">{escape(name)}</span>'
-        f"{_fit(score, relevance)}</figcaption></figure>"
+        f"{_fit(score, relevance, matched)}</figcaption></figure>"
     )
 
 
-def _fit(score: float | None, relevance: float | None) -> str:
-    """The probability that it fits, or the bare score where that is not known."""
+def _fit(score: float | None, relevance: float | None, matched: Sequence[str]) -> str:
+    """The probability that it shows this, the words it has where it hardly does, or the score."""
     if score is None:
         return ""
+    if matched and (relevance or 0.0) < _HARDLY:
+        count = "1 word" if len(matched) == 1 else f"{len(matched)} words"
+        about = escape(f"Has: {', '.join(matched)}. Cosine {score:.4f}")
+        return f'<span class="vf-score" title="{about}">{count}</span>'
     if relevance is not None:
         about = f"Relevance {relevance:.4f}: how sure it is that this fits. Cosine {score:.4f}"
         return f'<span class="vf-score" title="{about}">{percent(relevance)}</span>'

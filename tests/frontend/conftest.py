@@ -82,6 +82,7 @@ class FakeGateway:
     problem: dict[str, Any] | None = None
     url: str = ""
     relevance: float | None = None
+    matched: list[str] = field(default_factory=list)
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
         address = urlsplit(target)
@@ -171,6 +172,7 @@ class FakeGateway:
                 "id": image["id"],
                 "score": 0.5 - number / 100,
                 "relevance": self.relevance,
+                "matched": self.matched,
                 "url": image["url"],
                 "thumbnail_url": image["thumbnail_url"],
                 "metadata": {

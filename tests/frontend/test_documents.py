@@ -152,3 +152,14 @@ def test_only_pages_of_documents_can_be_asked_for(library: FakeGateway) -> None:
     app.text_input(key="query").set_value("invoice").run()
     assert library.searches[-1]["mode"] == "document"
     assert library.searches[-1]["filters"] == {"media_type": ["application/pdf"]}
+
+
+def test_what_hardly_looks_so_but_has_the_words_says_which(library: FakeGateway) -> None:
+    library.relevance, library.matched = 0.004, ["tiles", "<b>"]
+    app = page()
+    app.text_input(key="query").set_value("invoice for tiles <b>").run()
+    assert ">2 words</span>" in texts(app)
+    assert "Has: tiles, &lt;b&gt;." in texts(app)
+    library.relevance = 0.9
+    app.text_input(key="query").set_value("tiles").run()
+    assert "words</span>" not in texts(app)
