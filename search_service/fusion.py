@@ -21,7 +21,7 @@ from search_service.words import QueryWords
 DEPTH = 100
 """So many of each list meet; what only looks right goes on below."""
 RANK_CONSTANT = 10
-_NEARLY_ALL = 1.25
+_NEARLY_ALL = 1.5
 
 Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 
