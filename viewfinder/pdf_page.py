@@ -26,6 +26,9 @@ class Page:
 
     turn: Image.Transpose | None = None
     icc_profile = b""
+    # For 224 pixels of an A4 page: 12 ms instead of 27 ms at 150 dpi, cosine of the bundled encoder
+    # at least 0.997; twice the size saves 4 ms more and costs a cosine of 0.987.
+    oversampling = 3
 
     def __init__(self, document: Document, number: int, file_name: str) -> None:
         """Raises BrokenImage: there is no such page, or it has no size."""
@@ -43,27 +46,28 @@ class Page:
         """RGB on white, so large that it covers `at_least`, never beyond full size."""
         width, height = self.size
         scale = min(1.0, max(at_least[0] / width, at_least[1] / height))
-        return self._drawn(max(1, round(width * scale)), max(1, round(height * scale)))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return Image.frombuffer("RGB", size, self._drawn(*size), "raw", "RGB", 0, 1)  # type: ignore[arg-type]
 
-    def drawn_within(self, max_side: int) -> Image.Image:
-        """RGB on white at full size, or as large as `max_side` allows."""
+    def pixels_within(self, max_side: int) -> tuple[int, int, memoryview]:
+        """Width, height and RGB on white at full size, or as large as `max_side` allows."""
         width, height = self.size
         scale = min(1.0, max_side / max(width, height))
-        return self._drawn(max(1, round(width * scale)), max(1, round(height * scale)))
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+        return width, height, self._drawn(width, height)
 
-    def _drawn(self, width: int, height: int) -> Image.Image:
-        stride = (width * 3 + 3) & ~3
+    def _drawn(self, width: int, height: int) -> memoryview:
+        stride = width * 3
         pixels = (ctypes.c_uint8 * (stride * height))()
         bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGR, pixels, stride)
         if not bitmap:
             raise MemoryError
         try:
             pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
-            pdfium.FPDF_RenderPageBitmap(bitmap, self._handle, 0, 0, width, height, 0, _FLAGS)
+            where = bitmap, self._handle, 0, 0, width, height, 0, _FLAGS
+            pdfium.FPDF_RenderPageBitmap(*where)
             if self._form:
-                pdfium.FPDF_FFLDraw(
-                    self._form, bitmap, self._handle, 0, 0, width, height, 0, _FLAGS
-                )
+                pdfium.FPDF_FFLDraw(self._form, *where)
         finally:
             pdfium.FPDFBitmap_Destroy(bitmap)
-        return Image.frombuffer("RGB", (width, height), bytearray(pixels), "raw", "RGB", stride, 1)
+        return memoryview(pixels).cast("B")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import pillow_heif
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
@@ -40,6 +40,8 @@ class Picture:
     media_type: str
     exif: Image.Exif
     turn: Image.Transpose | None
+    # Twice the wanted size leaves 0.22 grey levels of difference to decoding in full, once 0.57.
+    oversampling: ClassVar[int] = 2
 
     @property
     def size(self) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
 
 def _answer(
     request: dict[str, Any], descriptor: int, work: PixelWork
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[dict[str, Any], bytes | memoryview]:
     file_name = request["file_name"]
     try:
         with open(descriptor, "rb") as file:

@@ -39,7 +39,9 @@ def receive_request(connection: socket.socket) -> tuple[dict[str, Any], int] | N
     return json.loads(body), descriptors[0]
 
 
-def send_answer(connection: socket.socket, head: dict[str, Any], payload: bytes) -> None:
+def send_answer(
+    connection: socket.socket, head: dict[str, Any], payload: bytes | memoryview
+) -> None:
     """Send one answer.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
@@ -16,7 +16,7 @@ from viewfinder.pictures import PixelLimits, PixelSpec
 if TYPE_CHECKING:
     from viewfinder.pdf_document import Document, OpenDocuments
 
-Answer = tuple[dict[str, Any], bytes]
+Answer = tuple[dict[str, Any], bytes | memoryview]
 
 
 class PixelWork:
@@ -76,9 +76,11 @@ class PixelWork:
                 return asdict(document.info(self._limits.max_pages)), b""
             case "page_text":
                 words = readable_words(document.page(number))
-                return {"words": [astuple(word) for word in words]}, b""
+                return {"words": [tuple(vars(word).values()) for word in words]}, b""
             case "pixels":
-                return _pixels(Page(document, number, name).drawn_within(request["max_side"]))
+                page = Page(document, number, name)
+                width, height, pixels = page.pixels_within(request["max_side"])
+                return {"width": width, "height": height}, pixels
             case _:
                 return _shaped(request, Page(document, number, name))
 

@@ -297,6 +297,7 @@ class _Slot:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._is_ready = False  # it has answered, so starting is over
 
     @property
     def process_id(self) -> int | None:
@@ -324,13 +325,12 @@ class _Slot:
         return ours
 
     def ask(self, request: dict[str, Any], file: BinaryIO) -> tuple[dict[str, Any], bytearray]:
-        is_new = self._connection is None
         connection = self.start()
-        wall_s = self._limits.timeout_s * _WALL_FACTOR + (_START_S if is_new else 0.0)
+        wall_s = self._limits.timeout_s * _WALL_FACTOR + (0.0 if self._is_ready else _START_S)
         try:
             connection.settimeout(wall_s)
             send_request(connection, request, file.fileno())
-            return receive_answer(connection, wall_s)
+            answer = receive_answer(connection, wall_s)
         except TimeoutError:
             self.stop(at_once=True)
             raise _TooSlowError from None
@@ -339,11 +339,14 @@ class _Slot:
             if exit_status == -signal.SIGXCPU:
                 raise _TooSlowError from None
             raise _ChildDiedError(exit_status) from None
+        self._is_ready = True
+        return answer
 
     def stop(self, at_once: bool = False) -> int:
         """End the child; its exit status (negative: the signal that ended it)."""
         process, connection = self._process, self._connection
         self._process = self._connection = None
+        self._is_ready = False
         if connection is not None:
             connection.close()
         if process is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from image_service.content import ContentSource
+from image_service.original import Original
 from tests.image_service.conftest import Originals, Stored, whole
 from viewfinder.errors import ImageNotFound, InvalidRequest, RangeNotSatisfiable
 
@@ -64,7 +65,7 @@ async def test_a_key_that_leaves_the_store_is_refused(
 @pytest.mark.parametrize("image_id", ["", "../..", "*"])
 async def test_only_an_id_is_an_id(source: ContentSource, photo: Stored, image_id: str) -> None:
     with pytest.raises(InvalidRequest):
-        await source.rendition(image_id, photo.blob_key, 64, "webp")
+        await source.rendition(image_id, Original(photo.blob_key), 64, "webp")
     with pytest.raises(InvalidRequest):
         await source.drop_renditions([image_id])
 

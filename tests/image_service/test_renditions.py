@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from PIL import Image
@@ -14,8 +14,15 @@ from image_service.content import ContentSource
 from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from tests.hostile_files import encoded
+from tests.hostile_pdfs import encrypted, one_page
 from tests.image_service.conftest import Clock, CountingRenderer, Originals, Stored, whole
-from viewfinder.errors import BrokenImage, ImageNotFound, InvalidRequest, Overloaded
+from viewfinder.errors import (
+    BrokenImage,
+    ImageNotFound,
+    InvalidRequest,
+    Overloaded,
+    PasswordRequired,
+)
 
 KEY = RenditionKey(UUID(int=1), 64, "webp")
 
@@ -184,3 +191,30 @@ def test_an_empty_file_counts_as_missing(tmp_path: Path) -> None:
 
 def test_what_is_larger_than_the_cache_is_not_kept(tmp_path: Path) -> None:
     assert not RenditionCache(tmp_path, 3).put(KEY, b"data")
+
+
+async def test_a_page_has_a_rendition_of_its_own(
+    source: ContentSource, originals: Originals, renderer: CountingRenderer
+) -> None:
+    document = originals.add(encrypted(), "application/pdf")
+    page = Original(document.blob_key, 1, "open sesame")
+    for _ in range(2):
+        data = await whole(await source.rendition(str(uuid4()), page, 64, "webp"))
+        assert Image.open(io.BytesIO(data)).size == (64, 43)
+    assert len(renderer.rendered) == 2  # another page has another id
+
+
+async def test_a_document_is_shown_by_its_first_page(
+    source: ContentSource, originals: Originals
+) -> None:
+    document = originals.add(one_page(), "application/pdf")
+    shown = await source.rendition(document.image_id, Original(document.blob_key), 64, "jpeg")
+    assert (await whole(shown)).startswith(b"\xff\xd8")
+
+
+async def test_a_locked_document_has_no_rendition_without_its_password(
+    source: ContentSource, originals: Originals
+) -> None:
+    document = originals.add(encrypted(), "application/pdf")
+    with pytest.raises(PasswordRequired):
+        await source.rendition(document.image_id, Original(document.blob_key, 1), 64, "webp")

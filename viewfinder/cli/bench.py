@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     bench.command("engines")(engines)
     bench.command("encode")(encode)
     bench.command("late")(late)
+    bench.command("pages")(pages)
     app.add_typer(bench, name="bench")
 
 
@@ -184,6 +185,28 @@ def recall(
     lowest = run.lowest(settings.hnsw_ef)
     if lowest < target:
         raise fail(f"recall is {lowest:.4f} at ef {settings.hnsw_ef}, the target {target}")
+
+
+def pages(
+    count: Annotated[int, typer.Option("--pages", min=1, max=2000)] = 100,
+    file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Your own PDF, not a made one.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how many PDF pages a second are drawn and read, beside bare pypdfium2.
+
+    viewfinder bench pages --pages 100 --json pages.json
+    """
+    from bench.figures import report
+    from bench.pages import NothingToDraw, measure_pages
+
+    check_folders(json_file)
+    try:
+        figures = measure_pages(count, file)
+    except NothingToDraw as problem:
+        raise fail(str(problem), WRONG_ARGUMENT) from None
+    report("Pages", figures, json_file)
 
 
 def engines(
