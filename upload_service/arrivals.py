@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, exists, insert, literal, select
@@ -31,7 +31,7 @@ class Arrival:
     file_path: str
     tags: list[str]
     metadata: dict[str, Any]
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 def is_whole(session: Session, row: Image, password: str) -> bool:

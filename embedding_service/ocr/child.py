@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from embedding_service.memory import give_back_freed
 from embedding_service.ocr.limits import ReaderLimits
-from embedding_service.ocr.lines import TextLine, words_of
+from embedding_service.ocr.lines import TextLine, Unfinished, words_of
 
 _NICENESS = 10  # searches come first
 
@@ -61,6 +61,8 @@ def _answer(reader: Reader, pixels: NDArray[np.uint8], limits: ReaderLimits) -> 
     try:
         lines = reader.read(pixels)
         words = words_of(lines, width, height, limits.min_confidence)
+    except Unfinished:
+        return {"unfinished": True}
     except MemoryError:
         return {"problem": "it needs more memory than allowed"}
     except Exception as error:  # noqa: BLE001 - one picture shall not end the process for the others

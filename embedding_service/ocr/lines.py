@@ -18,6 +18,10 @@ _WIDE = "mwMW@%&"
 _NARROW = "iljtf.,;:!|'()[]1I"
 
 
+class Unfinished(Exception):
+    """The time was over before all lines were read; the same picture goes on where it stopped."""
+
+
 @dataclass(frozen=True)
 class Letter:
     """Where a letter stands in its line, in shares of its length from where the line begins."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,14 @@ from numpy.typing import NDArray
 from rapidocr.main import RapidOCRError
 
 from embedding_service.ocr.limits import ReaderLimits
-from embedding_service.ocr.lines import Letter, TextLine, words_of
+from embedding_service.ocr.lines import Letter, TextLine, Unfinished, words_of
 
 _LINES_A_RUN = 4
+_WIDTH_A_RUN = 60.0  # times its height, of all lines of a run
 _LONGEST_LINE = 80.0  # times its height; longer ones are squeezed, for a run's memory grows with it
+# RapidOCR has a model for that too, but it takes long lines for turned ones: of a dense page it
+# turned a quarter.
+_DOUBTFUL = 0.9
 _FEW = 4  # boxes of the first look that are read before all of the picture is looked at
 
 # Drawn pictures (pages, screenshots) have flat ground and sharp edges, photos have neither so much.
@@ -26,8 +33,19 @@ _FLAT_STEP, _FLAT_SHARE = 2, 0.6
 _SHARP_STEP, _SHARP_SHARE = 60, 0.015
 
 
+_BEGUN = 64  # pictures whose reading was broken off
+
+
+@dataclass
+class _Begun:
+    """A picture whose lines are known, and some of them read."""
+
+    boxes: NDArray[np.float32]  # [lines, 4 corners, x and y]
+    lines: list[TextLine] = field(default_factory=list)
+
+
 class RapidReader:
-    """PP-OCRv6 small: detection, direction, recognition of Latin and Chinese script."""
+    """PP-OCRv6 small: detection and recognition of Latin and Chinese script."""
 
     def __init__(self, limits: ReaderLimits) -> None:
         self._limits = limits
@@ -39,7 +57,6 @@ class RapidReader:
                 "Global.return_word_box": True,
                 # Named, so that nothing is looked for elsewhere, or downloaded.
                 "Det.model_path": str(models / "PP-OCRv6_det_small.onnx"),
-                "Cls.model_path": str(models / "ch_ppocr_mobile_v2.0_cls_mobile.onnx"),
                 "Rec.model_path": str(models / "PP-OCRv6_rec_small.onnx"),
                 "Det.limit_type": "max",
                 "Det.limit_side_len": limits.find_side,
@@ -48,29 +65,47 @@ class RapidReader:
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+        self._begun: OrderedDict[bytes, _Begun] = OrderedDict()
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
 
     def read(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
-        """All lines of a picture, RGB uint8 [height, width, 3], sure or not."""
-        blue_first = np.ascontiguousarray(pixels[..., ::-1])
-        if not self._may_have_text(blue_first):
-            return []
-        return self._read(*self._find(blue_first))
+        """All lines of a picture, RGB uint8 [height, width, 3], sure or not.
 
-    def _may_have_text(self, picture: NDArray[np.uint8]) -> bool:
+        Raises:
+            Unfinished: it takes longer than `reading_s`; to be asked again.
+        """
+        begun = self._begun.pop(_digest(pixels), None) if self._begun else None
+        if begun is None and not self._may_have_text(pixels):
+            return []
+        picture = _blue_first(pixels)
+        if begun is None:
+            begun = _Begun(self._find(picture)[1][: self._limits.max_lines])
+        crops = self._ocr.crop_text_regions(picture, begun.boxes)
+        give_up_s = time.monotonic() + self._limits.reading_s
+        for part in _runs(crops[len(begun.lines) :], len(begun.lines)):
+            begun.lines += self._recognise(crops[part], begun.boxes[part])
+            if time.monotonic() > give_up_s and len(begun.lines) < len(crops):
+                self._begun[_digest(pixels)] = begun
+                if len(self._begun) > _BEGUN:
+                    self._begun.popitem(last=False)
+                raise Unfinished
+        return begun.lines
+
+    def _may_have_text(self, pixels: NDArray[np.uint8]) -> bool:
         """A look at a small copy: most photos have no text, and finding none costs a fifth."""
-        if is_drawn(picture):
+        if is_drawn(pixels):
             return True
-        small, scale = _fitted(picture, self._limits.look_side)
+        small, scale = _fitted(pixels, self._limits.look_side)
         if scale == 1.0:
             return True
-        crops, boxes = self._find(small)
-        if len(crops) == 0 or len(crops) > _FEW:
-            return len(crops) > _FEW
-        boxes = boxes / scale
-        crops = self._ocr.crop_text_regions(picture, boxes.astype(np.float32))
-        height, width = picture.shape[:2]
-        lines = self._read(crops, boxes)
+        boxes = self._find(_blue_first(small))[1] / scale
+        if len(boxes) == 0 or len(boxes) > _FEW:
+            return len(boxes) > _FEW
+        height, width = pixels.shape[:2]
+        crops = [_blue_first(crop) for crop in self._ocr.crop_text_regions(pixels, boxes)]
+        lines = [
+            line for part in _runs(crops) for line in self._recognise(crops[part], boxes[part])
+        ]
         return bool(words_of(lines, width, height, self._limits.min_confidence))
 
     def _find(self, picture: NDArray[np.uint8]) -> tuple[list[Any], NDArray[np.float32]]:
@@ -78,32 +113,45 @@ class RapidReader:
             crops, found = self._ocr.detect_and_crop(picture, {})
         except RapidOCRError:  # there is none
             return [], np.zeros((0, 4, 2), np.float32)
-        return crops, found.boxes
+        return crops, found.boxes.astype(np.float32)
 
-    def _read(self, crops: Sequence[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
-        give_up_s = time.monotonic() + self._limits.reading_s
-        lines: list[TextLine] = []
-        for start in range(0, min(len(crops), self._limits.max_lines), _LINES_A_RUN):
-            if time.monotonic() > give_up_s:
-                break
-            part = slice(start, start + _LINES_A_RUN)
-            lines += self._recognise([_squeezed(crop) for crop in crops[part]], boxes[part])
+    def _recognise(self, crops: Sequence[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
+        """A line for each crop. What is hard to read may stand upside down."""
+        upright = [_squeezed(crop) for crop in crops]
+        lines = self._recognise_as_they_are(upright, boxes, flipped=False)
+        doubtful = [i for i, line in enumerate(lines) if line.confidence < _DOUBTFUL]
+        if self._improved(lines, doubtful, upright, boxes):
+            self._improved(
+                lines, [i for i in range(len(lines)) if i not in doubtful], upright, boxes
+            )
         return lines
 
-    def _recognise(self, crops: list[Any], boxes: NDArray[np.float32]) -> list[TextLine]:
-        try:
-            turned, directions = self._ocr.cls_and_rotate(crops)
-            read = self._ocr.recognize_txt(turned)
-        except RapidOCRError:
-            return []
-        is_flipped = [
-            label == "180" and score > self._ocr.cfg.Cls.cls_thresh
-            for label, score in directions.cls_res
-        ]
+    def _improved(
+        self,
+        lines: list[TextLine],
+        doubtful: Sequence[int],
+        crops: Sequence[Any],
+        boxes: NDArray[np.float32],
+    ) -> bool:
+        """Whether one of these reads better upside down; it is replaced."""
+        if not doubtful:
+            return False
+        turned = [np.ascontiguousarray(crops[i][::-1, ::-1]) for i in doubtful]
+        again = self._recognise_as_they_are(turned, boxes[list(doubtful)], flipped=True)
+        better = False
+        for i, line in zip(doubtful, again, strict=True):
+            if line.confidence > lines[i].confidence:
+                lines[i], better = line, better or line.confidence >= _DOUBTFUL
+        return better
+
+    def _recognise_as_they_are(
+        self, crops: list[Any], boxes: NDArray[np.float32], flipped: bool
+    ) -> list[TextLine]:
+        read = self._ocr.recognize_txt(crops)
         return [
             _line(text, float(score), info, corners, flipped)
-            for text, score, info, corners, flipped in zip(
-                read.txts, read.scores, read.word_results, boxes, is_flipped, strict=True
+            for text, score, info, corners in zip(
+                read.txts, read.scores, read.word_results, boxes, strict=True
             )
         ]
 
@@ -119,6 +167,11 @@ def is_drawn(picture: NDArray[np.uint8]) -> bool:
     )
 
 
+def _blue_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As OpenCV has them, and the models."""
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
 def _fitted(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
     height, width = picture.shape[:2]
     scale = min(1.0, side / max(height, width))
@@ -127,6 +180,24 @@ def _fitted(picture: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], f
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return small, scale
+
+
+def _digest(pixels: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+
+
+def _runs(crops: Sequence[Any], offset: int = 0) -> Iterator[slice]:
+    """Which lines are read together: they are all made as wide as the widest."""
+    start, widest = 0, 0.0
+    for position, crop in enumerate(crops):
+        shape = min(_LONGEST_LINE, crop.shape[1] / crop.shape[0])
+        count = position - start
+        if count and (count == _LINES_A_RUN or max(widest, shape) * (count + 1) > _WIDTH_A_RUN):
+            yield slice(offset + start, offset + position)
+            start, widest = position, 0.0
+        widest = max(widest, shape)
+    if crops:
+        yield slice(offset + start, offset + len(crops))
 
 
 def _squeezed(crop: Any) -> Any:

@@ -85,7 +85,8 @@ class PictureReader:
 
         Raises:
             InvalidRequest: a side of more than 4,096 pixels, or of none.
-            Overloaded: too many wait already.
+            Overloaded: too many wait already, or its time was over before all was read: asked
+                again, it goes on from there.
             DeadlineExceeded: `timeout_s` was over before it was this picture's turn.
             ServiceUnavailable: the child does not start, or this is being closed.
             BrokenImage: it takes too long or too much memory, or makes the reader crash.
@@ -150,6 +151,8 @@ class _Child:
             raise _broken(f"reading it takes longer than {self._limits.timeout_s:g} s") from None
         except _ChildDiedError:
             raise _broken("it makes the reader of texts crash") from None
+        if "unfinished" in answer:
+            raise Overloaded(what=_SERVICE, retry_after_s=1)
         if "problem" in answer:
             raise _broken(str(answer["problem"]))
         return [ReadWord(*word) for word in answer["words"]]

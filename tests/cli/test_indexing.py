@@ -214,3 +214,21 @@ def test_a_walk_takes_pictures_leaves_hidden_files_and_survives_loops(tmp_path: 
 def test_a_file_named_is_taken_whatever_its_suffix_and_only_once(tmp_path: Path) -> None:
     (tmp_path / "a.dat").touch()
     assert len(list(walk([tmp_path / "a.dat", tmp_path / "a.dat"], recursive=True))) == 1
+
+
+def test_pdfs_in_folders_are_indexed_too_with_the_password(tmp_path: Path) -> None:
+    (tmp_path / "contract.PDF").write_bytes(b"%PDF-1.7")
+    (tmp_path / "notes.txt").write_bytes(b"no")
+    bodies: list[bytes] = []
+    gateway = FakeGateway()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/images":
+            bodies.append(request.read())
+        return gateway._answer(request)
+
+    with Client("http://gateway", transport=httpx.MockTransport(answer)) as client:
+        indexer = Indexer(client, [], 1, Silent(), "open sesame")
+        report = indexer.run(walk([tmp_path], recursive=True))
+    assert [Path(entry.path).name for entry in report.entries] == ["contract.PDF"]
+    assert b'name="password"\r\n\r\nopen sesame' in bodies[0]

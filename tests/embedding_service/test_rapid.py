@@ -13,12 +13,19 @@ from skimage import data
 
 from embedding_service.ocr.limits import ReaderLimits
 from embedding_service.ocr.reader import PictureReader
+from viewfinder.errors import Overloaded
 from viewfinder.pictures import ReadWord
 
 pytestmark = pytest.mark.slow  # the process starts in seconds, and loads three models
 
 Read = Callable[[Image.Image], list[ReadWord]]
-SIGN = {"Hello": (60, 40), "brave": (300, 40), "Invoice": (60, 200), "4711": (480, 300)}
+SIGN = {
+    "Hello": (60, 30),
+    "brave": (300, 30),
+    "Invoice": (60, 130),
+    "4711": (480, 220),
+    "Danger": (60, 310),
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,7 @@ def test_words_are_read_and_stand_where_they_were_written(read: Read) -> None:
     picture, boxes = sign()
     words = read(picture)
     assert [word.text for word in words] == list(SIGN)
-    assert [word.line for word in words] == [0, 0, 1, 2]
+    assert [word.line for word in words] == [0, 0, 1, 2, 3]
     for word in words:
         assert word.confidence > 0.9
         assert_covers(word, boxes[word.text])
@@ -109,6 +116,22 @@ def test_a_page_of_small_print_is_read(read: Read) -> None:
     found = {word.text for word in words}
     assert sum(word in found for word in wanted) >= 0.95 * len(wanted)
     assert [word.text for word in words if word.line == 2][:2] == ["Clause", "3:"]
+
+
+def test_a_picture_that_takes_long_lets_others_through_and_goes_on() -> None:
+    pixels = np.asarray(sign()[0])
+    reader = PictureReader(ReaderLimits(reading_s=0), idle_s=60)
+    with asyncio.Runner() as runner:
+        refused, words = 0, None
+        while words is None and refused < 10:
+            try:
+                words = runner.run(reader.read(pixels, None))
+            except Overloaded:
+                refused += 1
+        runner.run(reader.close())
+    assert words is not None
+    assert [word.text for word in words] == list(SIGN)
+    assert refused > 0
 
 
 def test_nothing_is_a_picture_too(read: Read) -> None:

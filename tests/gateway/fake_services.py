@@ -195,7 +195,12 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         self.watchers = 0
         self.page = catalog_pb2.ListImagesResponse()
         self.stats = catalog_pb2.CatalogStats(
-            by_state={"indexed": 3, "failed": 1}, total=4, size_bytes=20_000
+            by_state={"indexed": 3, "failed": 1},
+            total=4,
+            size_bytes=20_000,
+            documents=1,
+            pages=2,
+            to_read=3,
         )
 
     async def GetImages(

@@ -82,6 +82,9 @@ async def test_stats_tell_latencies_sizes_and_the_encoder(client: httpx.AsyncCli
         "total": 4,
         "by_state": {"indexed": 3, "failed": 1},
         "size_bytes": 20_000,
+        "documents": 1,
+        "pages": 2,
+        "to_read": 3,
     }
 
 

@@ -76,6 +76,7 @@ async def test_the_answer_names_every_picture(
         "state": "stored",
         "duplicate": False,
         "file_name": "one.jpg",
+        "pages": None,
     }
     assert [image["duplicate"] for image in shown["images"]] == [False, True]
 

@@ -47,7 +47,7 @@ async def test_fifty_at_once_of_the_same_bytes_are_one(house: House) -> None:
         (b"", EmptyFile),
         (b"just text in a .jpg", UnsupportedMediaType),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', UnsupportedMediaType),
-        (b"%PDF-1.7 " + b"0" * 100, UnsupportedMediaType),
+        (b"%PDF-1.7 " + b"0" * 100, BrokenImage),
         (jpeg()[:60], BrokenImage),
         (jpeg(size=(1200, 1000)), ImageTooLarge),
         (b"\xff\xd8\xff" + b"0" * MAX_BYTES, FileTooLarge),
