@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -360,10 +359,8 @@ def _export(
 def _list_published(search: str) -> None:
     from embedding_service.models import openclip
 
-    documents = list_published_documents(search)
-    if documents and importlib.util.find_spec("open_clip") is None:
-        return
     pairs = openclip.all_published()
+    documents = list_published_documents(search)
     shown = [pair for pair in pairs if search.lower() in " ".join(pair).lower()]
     if documents and not shown:
         return

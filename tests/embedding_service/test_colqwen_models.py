@@ -5,10 +5,14 @@ Run by `make test-models`, on tiny models with random weights that are made here
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +34,10 @@ from embedding_service.models.problems import BrokenCheckpoint
 from embedding_service.models.store import ModelStore
 from tests.embedding_service.tiny_documents import TINY
 from tests.embedding_service.tiny_store import settings
-from viewfinder.errors import Overloaded
+from viewfinder import rpc
+from viewfinder.errors import Overloaded, ViewfinderError
 from viewfinder.pixels import PixelPool
+from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
 pytestmark = [
     pytest.mark.colqwen,
@@ -279,8 +285,8 @@ def test_the_same_weights_have_the_same_revision_and_others_another(
     assert other.revision != again.revision
 
 
-@pytest.fixture
-def adapter(tmp_path: Path, folders: dict[str, Path]) -> Path:
+@pytest.fixture(params=["as now", "as transformers 4 named them"])
+def adapter(tmp_path: Path, folders: dict[str, Path], request: pytest.FixtureRequest) -> Path:
     """Such as vidore/colqwen2-v1.0: low-rank changes of a base that it names."""
     from peft import LoraConfig, get_peft_model
 
@@ -302,10 +308,21 @@ def adapter(tmp_path: Path, folders: dict[str, Path]) -> Path:
         with torch.inference_mode():
             true = adapted.eval()(**processor.process_images([Image.fromarray(page)]))[0]
     np.save(tmp_path / "true.npy", true.numpy())
+    if request.param != "as now":
+        rename_weights(
+            folder / "adapter_model.safetensors", "model.language_model.", "model.model."
+        )
     path = folder / "adapter_config.json"
     text = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**text, "base_model_name_or_path": "vidore/colqwen2-base"}))
     return folder
+
+
+def rename_weights(file: Path, old: str, new: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = {key.replace(old, new): value for key, value in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})
 
 
 def prepared_for(folder: Path) -> Any:
@@ -328,6 +345,16 @@ def test_an_adapter_is_merged_into_its_base(
     np.testing.assert_allclose(ours, np.load(tmp_path / "true.npy"), atol=2e-5)
 
 
+def test_an_adapter_of_another_model_is_refused(
+    tmp_path: Path, adapter: Path, folders: dict[str, Path]
+) -> None:
+    rename_weights(adapter / "adapter_model.safetensors", "q_proj", "other_proj")
+    with pytest.raises(BrokenCheckpoint, match=r"lack weights: .*lora"):
+        import_document_model(
+            ModelStore(tmp_path / "s"), look_at(adapter, folders["ColQwen2"]), "a", "", {}
+        )
+
+
 def test_weights_that_are_missing_are_said_and_not_random(
     tmp_path: Path, folders: dict[str, Path], name: str
 ) -> None:
@@ -339,7 +366,7 @@ def test_weights_that_are_missing_are_said_and_not_random(
     gone = next(key for key in weights if "q_proj.weight" in key)
     kept = {key: value for key, value in weights.items() if key != gone}
     save_file(kept, broken / "model.safetensors", {"format": "pt"})
-    with pytest.raises(BrokenCheckpoint, match="lacks weights: .*q_proj"):
+    with pytest.raises(BrokenCheckpoint, match=r"lacks weights: .*q_proj"):
         import_document_model(ModelStore(tmp_path / "s"), look_at(broken, None), "b", "", {})
 
 
@@ -393,3 +420,53 @@ def test_nothing_asks_a_network(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.delitem(os.environ, "HF_HUB_OFFLINE", raising=False)
     assert encoder_of(store, name).embed_texts(["a"])[0].shape[1] == 128
+
+
+@pytest.mark.slow  # starts the process, with torch
+async def test_the_process_serves_it_over_grpc_and_ends_with_status_0(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "embedding_service"],
+        env={
+            **os.environ,
+            "VIEWFINDER_DATA_DIR": str(tmp_path),
+            "VIEWFINDER_MODELS_DIR": str(store.folder),
+            "VIEWFINDER_DOCUMENT_MODEL": "ColQwen2",
+            "FORCE_CPU": "true",
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    channel = rpc.open_channel(f"unix:{tmp_path}/run/embedding.sock", "embedding_service")
+    stub: Any = embedding_pb2_grpc.EmbeddingServiceStub(channel)
+    for _ in range(600):
+        try:
+            answer = await stub.GetSpec(embedding_pb2.GetSpecRequest(document=True))
+            break
+        except ViewfinderError:
+            await asyncio.sleep(0.1)
+    assert (answer.spec.name, answer.spec.kind, answer.device) == ("ColQwen2", "multivector", "cpu")
+    pages = prepared(store.get_document("ColQwen2"), (200, 120), (60, 170))
+    sized = [
+        common_pb2.Pixels(data=p.tobytes(), count=1, height=p.shape[0], width=p.shape[1])
+        for p in pages
+    ]
+    texts = await stub.EmbedText(
+        embedding_pb2.EmbedTextRequest(texts=TEXTS, encoder="ColQwen2"), timeout=60
+    )
+    images = await stub.EmbedImages(
+        embedding_pb2.EmbedImagesRequest(sized=sized, encoder="ColQwen2"), timeout=60
+    )
+    of_texts, of_pages = matrices_of(texts.multi), matrices_of(images.multi)
+    ours = [[max_sim(text, page) for page in of_pages] for text in of_texts]
+    np.testing.assert_allclose(ours, engines_scores(store, "ColQwen2", pages), rtol=1e-5)
+    await channel.close()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def matrices_of(message: common_pb2.MultiVectors) -> list[Any]:
+    rows = np.frombuffer(message.data, "<f4").reshape(-1, message.dim)
+    return np.split(rows, np.cumsum(message.rows)[:-1])

@@ -188,6 +188,6 @@ async def test_pixels_that_are_not_one_picture_each_are_refused(adapter: Any) ->
 
 
 async def test_words_are_mapped_over_the_page(documents: MultiVectorEmbedder) -> None:
-    found = await documents.similarity_map(some_pages(16)[0], "two  words")
-    assert (found.rows, found.columns) == (1, 4)
-    assert [word for word, _ in found.words] == ["two", "words"]
+    found = await documents.explain(np.stack(some_pages(16)), "two  words", None)
+    assert found.values.shape == (1, 4)
+    assert [token for token, _ in found.tokens] == ["two", "words"]

@@ -28,40 +28,64 @@ def tiny_colqwen2(folder: Path, seed: int = 0) -> Path:
     """4 to 64 visual tokens of 28 pixels."""
     package = colpali.engine()
     with colpali.quiet():
-        from tokenizers.pre_tokenizers import ByteLevel
-        from transformers import Qwen2Tokenizer, Qwen2VLConfig
-        from transformers.models.qwen2_vl import Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+        from transformers import Qwen2VLConfig
 
-        letters = {letter: n for n, letter in enumerate(sorted(ByteLevel.alphabet()))}
-        tokenizer = Qwen2Tokenizer(vocab=letters, merges=[], extra_special_tokens=_QWEN_MARKS[1:])
-        ids = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in _QWEN_MARKS}
-        config = Qwen2VLConfig(
-            text_config={
-                **_text(len(tokenizer)),
-                "bos_token_id": None,
-                "eos_token_id": ids["<|im_end|>"],
-                "pad_token_id": ids["<|endoftext|>"],
-                "rope_parameters": {
-                    "rope_type": "default",
-                    "rope_theta": 1e6,
-                    "mrope_section": [4, 2, 2],
-                },
-            },
-            vision_config={
-                "depth": 2, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": 2, "mlp_ratio": 2,
-            },
-            image_token_id=ids["<|image_pad|>"],
-            video_token_id=ids["<|video_pad|>"],
-            vision_start_token_id=ids["<|vision_start|>"],
-            vision_end_token_id=ids["<|vision_end|>"],
-        )  # fmt: skip
-        size = {"shortest_edge": 4 * 28 * 28, "longest_edge": 64 * 28 * 28}
-        processor = package.ColQwen2Processor(
-            image_processor=Qwen2VLImageProcessor(size=size),
-            tokenizer=tokenizer,
-            video_processor=Qwen2VLVideoProcessor(size=size),
-        )
+        tokenizer, processor = _qwen(package.ColQwen2Processor)
+        vision = {
+            "depth": 2, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": 2, "mlp_ratio": 2,
+        }  # fmt: skip
+        config = _qwen_config(Qwen2VLConfig, tokenizer, vision)
         return _saved(package.ColQwen2(config), processor, folder, seed)
+
+
+def tiny_colqwen2_5(folder: Path, seed: int = 0) -> Path:
+    """As ColQwen2, with windows of 56 pixels in the tower."""
+    package = colpali.engine()
+    with colpali.quiet():
+        from transformers import Qwen2_5_VLConfig
+
+        tokenizer, processor = _qwen(package.ColQwen2_5_Processor)
+        vision = {
+            "depth": 2, "hidden_size": 32, "out_hidden_size": HIDDEN, "num_heads": 2,
+            "intermediate_size": 64, "fullatt_block_indexes": [1], "window_size": 56,
+        }  # fmt: skip
+        config = _qwen_config(Qwen2_5_VLConfig, tokenizer, vision)
+        return _saved(package.ColQwen2_5(config), processor, folder, seed)
+
+
+def _qwen(kind: Any) -> tuple[Any, Any]:
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import Qwen2Tokenizer
+    from transformers.models.qwen2_vl import Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+
+    letters = {letter: n for n, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    tokenizer = Qwen2Tokenizer(vocab=letters, merges=[], extra_special_tokens=_QWEN_MARKS[1:])
+    size = {"shortest_edge": 4 * 28 * 28, "longest_edge": 64 * 28 * 28}
+    processor = kind(
+        image_processor=Qwen2VLImageProcessor(size=size),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(size=size),
+    )
+    return tokenizer, processor
+
+
+def _qwen_config(kind: Any, tokenizer: Any, vision: dict[str, Any]) -> Any:
+    ids = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in _QWEN_MARKS}
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 2, 2]}
+    return kind(
+        text_config={
+            **_text(len(tokenizer)),
+            "bos_token_id": None,
+            "eos_token_id": ids["<|im_end|>"],
+            "pad_token_id": ids["<|endoftext|>"],
+            "rope_parameters": rope,
+        },
+        vision_config=vision,
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
 
 
 def tiny_colpali(folder: Path, seed: int = 0) -> Path:
@@ -133,6 +157,7 @@ def tiny_colidefics3(folder: Path, seed: int = 0) -> Path:
 
 TINY: dict[str, Callable[[Path], Path]] = {
     "ColQwen2": tiny_colqwen2,
+    "ColQwen2_5": tiny_colqwen2_5,
     "ColPali": tiny_colpali,
     "ColIdefics3": tiny_colidefics3,
 }
