@@ -12,12 +12,13 @@ from gateway import examples
 from gateway.content import DEFAULT_FORMAT, WIDEST, send_content
 from gateway.images import known_image
 from gateway.parts import Parts, PartsDep
+from gateway.records import kind_of
 from gateway.search_options import searchable
 from gateway.services import QUICK_S
 from viewfinder import api_models as api
-from viewfinder.errors import NothingToShow
+from viewfinder.errors import InvalidRequest, NothingToShow
 from viewfinder.matching import matching_words
-from viewfinder.v1 import catalog_pb2, common_pb2, image_pb2, search_pb2
+from viewfinder.v1 import catalog_pb2, common_pb2, embedding_pb2, image_pb2, search_pb2
 
 MOST_BOXES = 500
 _DEFAULT_WIDTH = 1024
@@ -60,6 +61,9 @@ async def heatmap(
     """The picture at this width; bright and coloured where it shows what `query` says, with a box
     around words of it. What the encoder does not look at (the ends of a long picture) is dark."""
     record = await known_image(parts, image_id)
+    if kind_of(record) == "document":
+        pages = f"one of its pages: GET /images?document={record.id}"
+        raise InvalidRequest(field="image_id", value="a document", allowed=pages)
     text = searchable(query)
     boxes = [] if show == "map" else await _matching_boxes(parts, record, text)
     has_map = show == "map" or (show == "auto" and not (boxes and record.page))
@@ -77,7 +81,7 @@ async def heatmap(
     wanted.heatmap.boxes.extend(boxes)
     if has_map:
         wanted.heatmap.query = text
-        wanted.heatmap.encoder = await _encoder_name(parts)
+        wanted.heatmap.encoder = await _encoder_name(parts, record)
     return await send_content(parts, request, record, wanted)
 
 
@@ -96,10 +100,23 @@ async def _matching_boxes(
 
 def _box(word: common_pb2.Word) -> common_pb2.Word:
     """Where it stands; all else of it changes nothing that is drawn."""
-    return common_pb2.Word(left=word.left, top=word.top, right=word.right, bottom=word.bottom)
+    left, top = _share(word.left), _share(word.top)
+    right, bottom = max(left, _share(word.right)), max(top, _share(word.bottom))
+    return common_pb2.Word(left=left, top=top, right=right, bottom=bottom)
 
 
-async def _encoder_name(parts: Parts) -> str:
-    """The encoder that answers searches; empty, for the one of the settings, of a new index."""
+def _share(value: float) -> float:
+    """A word may stand beyond the edge; NaN is at the edge."""
+    return min(value, 1.0) if value > 0 else 0.0
+
+
+async def _encoder_name(parts: Parts, record: catalog_pb2.ImageRecord) -> str:
+    """The encoder that searches are answered by; of pages the one for documents, where there is
+    one. Empty, for the one of the settings, while the index is new."""
+    if record.page:
+        of_documents = embedding_pb2.GetSpecRequest(document=True)
+        found = await parts.services.embedding.GetSpec(of_documents, timeout=QUICK_S)
+        if found.HasField("spec"):
+            return found.spec.name
     asked = search_pb2.GetCollectionRequest()
     return (await parts.services.search.GetCollection(asked, timeout=QUICK_S)).spec.name

@@ -18,7 +18,8 @@ from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 SERVICE = "embedding_service"
 _SPEC_S = 30.0  # how long an encoder's spec is believed
 _QUICK_S = 5.0
-_EXPLAIN_S = 30.0
+_EXPLAIN_S = 15.0
+_EXPLAIN_PAGE_S = 60.0  # a model of gigabytes, that may have to be loaded first
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class HeatEncoder:
     name: str
     revision: str
     pixels: PixelSpec
+    reads_pages: bool = False  # a document model
 
 
 class EmbeddingClient:
@@ -50,7 +52,9 @@ class EmbeddingClient:
             return known
         request = embedding_pb2.GetSpecRequest(encoder=name)
         spec = (await self._stub.GetSpec(request, timeout=_QUICK_S)).spec
-        found = HeatEncoder(spec.name, spec.revision, pixel_spec_of(spec.pixels))
+        found = HeatEncoder(
+            spec.name, spec.revision, pixel_spec_of(spec.pixels), spec.kind == "multivector"
+        )
         self._known[name] = time.monotonic(), found
         return found
 
@@ -69,7 +73,9 @@ class EmbeddingClient:
             text=text,
             encoder=encoder.name,
         )
-        answer = await self._stub.Explain(request, timeout=_EXPLAIN_S)
+        answer = await self._stub.Explain(
+            request, timeout=_EXPLAIN_PAGE_S if encoder.reads_pages else _EXPLAIN_S
+        )
         heat = np.frombuffer(answer.data, "<f4")
         if heat.size != answer.rows * answer.columns or not np.isfinite(heat).all():
             raise InternalError()

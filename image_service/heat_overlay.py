@@ -91,7 +91,7 @@ def heated(picture: Pixels, heat: FloatArray) -> Pixels:
     strength = (_STRONGEST * _eased(heat, 0.15, 0.9))[..., None]
     brightness = (_DIMMED + (1 - _DIMMED) * _eased(heat, 0.0, 0.7))[..., None]
     mixed = picture * brightness * (1 - strength) + colours * strength
-    return np.round(mixed).astype(np.uint8)
+    return np.asarray(np.round(mixed), np.uint8)
 
 
 def marked(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
@@ -120,8 +120,8 @@ def marked(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
 
 def _enlarged(cells: FloatArray, width: int, height: int) -> FloatArray:
     image = Image.fromarray(np.ascontiguousarray(cells, np.float32))  # mode "F"
-    smooth = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-    return np.clip(smooth, 0, 1)
+    smooth = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+    return np.asarray(np.clip(smooth, 0, 1), np.float32)
 
 
 def _eased(values: FloatArray, low: float, high: float) -> FloatArray:

@@ -37,7 +37,10 @@ class BesideSearch:
         if self.words is None:
             return Ranked((), ())
         hits = await self.words.hits(asked, self.search)
-        return self.words.ranked(hits if self.judge is None else self.judge(hits))
+        ranked = self.words.ranked(hits if self.judge is None else self.judge(hits))
+        if asked.with_payload:
+            return ranked
+        return replace(ranked, hits=[replace(hit, payload={}) for hit in ranked.hits])
 
     async def _by_rows(self, asked: IndexQuery) -> Ranked:
         if self.late is None:
@@ -59,7 +62,7 @@ class BesideSearch:
             replace(
                 hit,
                 score=cosine(records[hit.id].vector, asked.vector),
-                payload=records[hit.id].payload,
+                payload=records[hit.id].payload if asked.with_payload else {},
                 vector=records[hit.id].vector if asked.with_vectors else None,
             )
             for hit in hits

@@ -30,14 +30,20 @@ Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 class ListWeights:
     """What a place in a list is worth: in that of words, of pictures that have some words of the
     query, and of those that have them all, if there are at most `few`; in that of pages by their
-    rows (`late`); and in that of what looks right. `grows_from`: from so many words on, the larger
-    their share of the query the more, by this power of the share; 0: never."""
+    rows (`late`); and in that of what looks right.
+
+    `grows_from`: from so many words on, the larger their share of the query the more, by this power
+    of the share; 0: never. `by_share`: a page of a document has so many words that their share
+    counts: from half of the query's on, the weight rises from `some` to `all`. Words that nothing
+    has are not asked for.
+    """
 
     some: float
     all: float
     few: int = DEPTH
     late: float = 0.0
     look: float = 1.0
+    by_share: bool = False
     grows_from: int = 0
     power: float = 1.0
 
@@ -52,6 +58,10 @@ class ListWeights:
         share = has / asked
         grown = share**2 if has == 2 else _NEARLY_ALL * share**self.power
         return max(self.some, self.all * min(1.0, grown))
+
+    def of_page(self, share: float) -> float:
+        """Of a page that has this share of the words that anything has."""
+        return self.some + (self.all - self.some) * max(0.0, 2 * share - 1)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class WordSearch:
             words=self.words.vector,
             limit=DEPTH,
             score_threshold=None,
+            with_payload=query.with_payload or self.weights.by_share,
             with_vectors=with_cosines,
         )
         hits = [
@@ -99,15 +110,19 @@ class WordSearch:
         """What `hits` found, with their weights."""
         weights = self.weights
         asked = self.words.required
-        has = [len(asked.intersection(hit.matched)) for hit in by_words]
-        of_whole = weights.all if has.count(len(asked)) <= weights.few else weights.some
-        return Ranked(
-            by_words,
-            [
-                of_whole if count == len(asked) else weights.of_some(count, len(asked))
-                for count in has
-            ],
-        )
+        counts = [len(asked.intersection(hit.matched)) for hit in by_words]
+        of_whole = weights.all if counts.count(len(asked)) <= weights.few else weights.some
+        known = asked & {term for hit in by_words for term in hit.matched} or asked
+
+        def weight_of(hit: ScoredPoint, count: int) -> float:
+            whole = count == len(asked)
+            weight = of_whole if whole else weights.of_some(count, len(asked))
+            if weights.by_share and hit.payload.get("document"):
+                share = len(known.intersection(hit.matched)) / max(1, len(known))
+                return weights.of_page(share) if whole else max(weight, weights.of_page(share))
+            return weight
+
+        return Ranked(by_words, list(map(weight_of, by_words, counts)))
 
 
 def fuse(

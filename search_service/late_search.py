@@ -43,12 +43,12 @@ class LateQuery:
     collection: Collection
     spec: EncoderSpec
     tokens: Vector
-    failed: Callable[[ViewfinderError], None]
+    failed: Callable[[str], None]
 
     async def hits(self, query: IndexQuery) -> list[ScoredPoint]:
         """The best pages that meet the query's conditions, best first: their ids, and `late`.
 
-        None where their collection is away, or was dropped a moment ago.
+        None where their collection is away, fails, or was dropped and closed a moment ago.
         """
         asked = replace(
             query,
@@ -61,8 +61,8 @@ class LateQuery:
         )
         try:
             found, _ = await self.collection.search(self.spec, asked)
-        except ViewfinderError as error:
-            self.failed(error)
+        except (ViewfinderError, RuntimeError) as error:  # IndexFault is one; so is "closed"
+            self.failed(str(error))
             return []
         return [
             ScoredPoint(hit.id, math.nan, {}, late=hit.score / len(self.tokens)) for hit in found
@@ -85,17 +85,17 @@ class LateSearch:
         try:
             query = await self._query_of(text)
         except ViewfinderError as error:
-            self._failed(error)
+            self._failed(error.message)
             return None
         if self._was_away:
             self._was_away = False
             await self._collections.tell_caches()  # of the answers without it
         return query
 
-    def _failed(self, error: ViewfinderError) -> None:
+    def _failed(self, reason: str) -> None:
         self._let_alone_until = time.monotonic() + _LET_ALONE_S
         self._was_away = True
-        log.warning("searched without the rows of pages", reason=error.message)
+        log.warning("searched without the rows of pages", reason=reason)
 
     async def _query_of(self, text: str) -> LateQuery | None:
         spec = await self._encoder.document_spec()

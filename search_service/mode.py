@@ -16,8 +16,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 # where names lie; and up to ten pictures that have all the words come first, as names shall. Three
 # words or more seldom meet by chance: so pages are found by most of what stands on them.
 AUTO = ListWeights(some=0.25, all=2.0, few=10, grows_from=3, power=2.0)
-HYBRID = ListWeights(some=0.5, all=2.0, few=DEPTH, late=1.0, grows_from=2, power=1.5)
-DOCUMENT = ListWeights(some=1.0, all=2.0, few=DEPTH, late=2.0, look=0.25, grows_from=2, power=1.5)
+HYBRID = ListWeights(some=0.5, all=2.0, late=1.0, by_share=True, grows_from=2, power=1.5)
+# An encoder of pictures reads nothing: its look decides only between pages that are equal else.
+DOCUMENT = ListWeights(some=1.0, all=2.0, late=1.0, look=0.25, by_share=True)
 
 WEIGHTS = MappingProxyType({"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT})
 

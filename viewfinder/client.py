@@ -238,10 +238,10 @@ class Client(Operations):
             NotExplainable: the encoder cannot say where it sees something.
             NothingToShow: "words", and none of them stands there.
         """
-        wanted = {"query": query, "width": width, "format": format, "show": show}
+        wanted = {"query": query, "width": str(width), "format": format, "show": show}
         return self._content(f"/images/{image_id}/heatmap", wanted)
 
-    def _content(self, path: str, wanted: Mapping[str, str | int]) -> Content:
+    def _content(self, path: str, wanted: Mapping[str, Any]) -> Content:
         return read_content(self._request("GET", path, params=dict(wanted)))
 
     def update(

@@ -25,7 +25,7 @@ _UNSPACED = (
     "\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _SCRIPTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
-_UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
+UNSPACED = re.compile(f"[{_UNSPACED}]")
 _NAME_PART = re.compile(rf"[^{_CONNECTOR}.]+")
 _CAMEL = re.compile(r"(?<=[a-z\u00df-\u00ff\u0430-\u044f])(?=[A-Z\u00c0-\u00de\u0410-\u042f])")
 _ACRONYM = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
@@ -106,7 +106,7 @@ def _terms(chunk: str, is_query: bool) -> list[tuple[str, bool]]:
         return []
     terms: list[tuple[str, bool]] = []
     for run in _SCRIPTS.findall(_EXTENSION.sub("", chunk)):
-        if _UNSPACED_RUN.match(run):
+        if UNSPACED.match(run):
             terms += [(pair, True) for pair in _pairs(run, is_query)]
         else:
             terms += _name_terms(run, is_query)

@@ -100,4 +100,6 @@ def cells_head(model: Any) -> CellsHead | None:
         or blocks[-1].attn.bias_k is not None
     ):
         return None
-    return CellsHead(visual).eval()
+    head = CellsHead(visual)
+    head.eval()
+    return head

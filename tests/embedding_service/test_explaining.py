@@ -141,10 +141,10 @@ async def test_an_encoder_without_cells_says_so() -> None:
 
 
 async def test_an_encoder_that_unloads_says_so_too() -> None:
-    idle = IdleUnloading(HistogramEncoder, idle_s=60)
+    idle = IdleUnloading(HistogramEncoder, idle_s=0)
     with pytest.raises(NotExplainable):
         idle.embed_cells(ONE_PICTURE[0])
-    assert IdleUnloading(CornerEncoder, idle_s=60).embed_cells(ONE_PICTURE[0]).shape == (3, 2, DIM)
+    assert IdleUnloading(CornerEncoder, idle_s=0).embed_cells(ONE_PICTURE[0]).shape == (3, 2, DIM)
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,12 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         found = [self.records[one] for one in request.ids if one in self.records]
         return catalog_pb2.GetImagesResponse(images=found)
 
+    async def GetText(
+        self, request: catalog_pb2.GetTextRequest, context: Context
+    ) -> catalog_pb2.GetTextResponse:
+        await self.seen(request, context)
+        return catalog_pb2.GetTextResponse(text=self.texts.get(request.id))
+
     async def ListImages(
         self, request: catalog_pb2.ListImagesRequest, context: Context
     ) -> catalog_pb2.ListImagesResponse:
@@ -232,12 +238,6 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         if found.document_id:
             raise PageOfDocument(image_id=found.id, page=found.page, document_id=found.document_id)
         return catalog_pb2.DeleteImageResponse()
-
-    async def GetText(
-        self, request: catalog_pb2.GetTextRequest, context: Context
-    ) -> catalog_pb2.GetTextResponse:
-        await self.seen(request, context)
-        return catalog_pb2.GetTextResponse(text=self.texts.get(request.id))
 
     async def GetJob(self, request: catalog_pb2.GetJobRequest, context: Context) -> catalog_pb2.Job:
         await self.seen(request, context)
@@ -345,14 +345,16 @@ class FakeEmbedding(Fake, embedding_pb2_grpc.EmbeddingServiceServicer):
         super().__init__()
         self.pixels = common_pb2.PixelSpec()
         self.pixels.CopyFrom(PIXELS)
+        self.document_encoder: str | None = None
 
     async def GetSpec(
         self, request: embedding_pb2.GetSpecRequest, context: Context
     ) -> embedding_pb2.GetSpecResponse:
         await self.seen(request, context)
-        spec = common_pb2.EncoderSpec(
-            name=request.encoder or "mini", revision="r1", dim=8, pixels=self.pixels
-        )
+        if request.document and self.document_encoder is None:
+            return embedding_pb2.GetSpecResponse()
+        name = self.document_encoder if request.document else request.encoder
+        spec = common_pb2.EncoderSpec(name=name or "mini", revision="r1", dim=8, pixels=self.pixels)
         return embedding_pb2.GetSpecResponse(spec=spec, device="cpu", max_batch=8)
 
 
@@ -378,7 +380,9 @@ class FakeImage(Fake, image_pb2_grpc.ImageServiceServicer):
             raise RangeNotSatisfiable(offset=offset, size_bytes=len(whole))
         part = whole[offset : offset + (request.original.length or len(whole))]
         head = image_pb2.ContentHead(
-            media_type=request.media_type if is_original else f"image/{request.rendition.format}",
+            media_type=request.media_type
+            if is_original
+            else f"image/{request.rendition.format or request.heatmap.format}",
             size_bytes=len(whole),
             offset=offset,
             length=len(part),

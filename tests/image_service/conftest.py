@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -9,15 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from image_service.content import Content, ContentSource
+from image_service.embedding_client import HeatEncoder
+from image_service.heatmaps import Heatmaps
 from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
 from image_service.renditions import Renditions
 from tests.hostile_files import encoded, picture
 from viewfinder.blobs import OriginalStore, blob_key
+from viewfinder.errors import ViewfinderError
 from viewfinder.ids import image_id
+from viewfinder.pictures import PixelSpec
 from viewfinder.pixels import PixelPool
 
 WIDTHS = (64, 128, 320)
@@ -63,6 +70,33 @@ class CountingRenderer:
         assert self.gate.wait(30)
         source = original.source(self._originals.store)
         return self._pool.render(source, rendition.width, rendition.format)
+
+
+LEFT = np.array([[1.0, 0.0], [1.0, 0.0]], np.float32)
+
+
+class FakeEncoder:
+    """Sees every text on the left; counts, and fails as a test tells it."""
+
+    def __init__(self) -> None:
+        self.encoders = {"": HeatEncoder("fake", "r1", PixelSpec(8, "squash"))}
+        self.seen: list[tuple[str, str]] = []
+        self.failure: ViewfinderError | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def encoder(self, name: str) -> HeatEncoder:
+        return self.encoders[name]
+
+    async def heat(
+        self, pixels: NDArray[np.uint8], text: str, encoder: HeatEncoder
+    ) -> NDArray[np.float32]:
+        assert pixels.shape == (8, 8, 3)
+        self.seen.append((text, encoder.revision))
+        await self.may_answer.wait()
+        if self.failure is not None:
+            raise self.failure
+        return LEFT
 
 
 class Clock:
@@ -116,8 +150,21 @@ def renditions(
 
 
 @pytest.fixture
-def source(originals: Originals, renditions: Renditions) -> ContentSource:
-    return ContentSource(originals.store, renditions, 256 << 10)
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture
+def heatmaps(
+    renditions: Renditions, originals: Originals, pool: PixelPool, encoder: FakeEncoder
+) -> Iterator[Heatmaps]:
+    with ThreadPoolExecutor(1) as executor:
+        yield Heatmaps(renditions, originals.store, pool, encoder, executor)
+
+
+@pytest.fixture
+def source(originals: Originals, renditions: Renditions, heatmaps: Heatmaps) -> ContentSource:
+    return ContentSource(originals.store, renditions, heatmaps, 256 << 10)
 
 
 async def whole(content: Content) -> bytes:

@@ -89,6 +89,20 @@ def test_words_that_many_pictures_have_do_not_rule_unless_asked_for() -> None:
     assert joined(HYBRID, by_look, by_words)[0].id.int == 7000
 
 
+def test_a_page_counts_by_the_share_of_the_words_it_has() -> None:
+    words = QueryWords(SparseVector((1, 2, 3, 4, 5), (1.0,) * 5), {}, frozenset({1, 2, 3, 4, 5}))
+    page = {"document": "d"}
+    hits = [
+        replace(hit(1, 1, 2, 3, 4), payload=page),  # nothing has the fifth
+        replace(hit(2, 1, 2, 3), payload=page),
+        replace(hit(3, 1, 2), payload=page),
+        replace(hit(4, 1), payload=page),
+        hit(5, 1, 2, 3, 4),  # of a picture's name all count or some do
+    ]
+    weights = WordSearch(words, ListWeights(0.5, 2.0, by_share=True)).ranked(hits).weights
+    assert weights == [2.0, 1.25, 0.5, 0.5, 0.5]
+
+
 def test_a_deeper_list_goes_on_where_the_shorter_one_ends() -> None:
     by_words = [hit(number, DOG) for number in (150, 7000, 20)]
     short = joined(HYBRID, [hit(number) for number in range(1, DEPTH + 1)], by_words)
