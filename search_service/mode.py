@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from search_service.fusion import DEPTH, ListWeights, WordSearch
+from search_service.fusion import ListWeights, WordSearch
 from search_service.words import Bm25Words
 
 Mode = Literal["auto", "visual", "hybrid", "document"]
