@@ -1,7 +1,8 @@
 """How much of the truth the graph finds, measured on real searches while they go on.
 
 Now and then an answered search is asked again, exactly, in the background, and compared. An exact
-search takes the engine much longer, so it waits for a moment without searches.
+search takes the engine much longer (the first one after a start reads all vectors: 3 s of a
+million), so it waits for a moment without searches, five minutes at most.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from viewfinder.errors import ViewfinderError
 RECALL_AT = 10
 WINDOW = 100
 _EQUAL = 1e-5  # cosines of int8 rescored and of exact search differ in their last digits
-_QUIET_S = 0.1
-_PATIENCE_S = 10.0
+_QUIET_S = 1.0
+_PATIENCE_S = 300.0
+_REST = 1000.0  # others wait for an exact search: at most a thousandth of the time
 
 log = structlog.get_logger()
 
@@ -58,8 +60,11 @@ class Searchable(Protocol):
 
 
 class RecallGauge:
-    """Compares at most one search in `every_s` seconds; 0: none. `state_token` changes with every
-    write: a comparison that one came into says nothing."""
+    """Compares at most one search in `every_s` seconds; 0: none. After each it rests `rest` times
+    as long as it took.
+
+    `state_token` changes with every write: a comparison that one came into says nothing.
+    """
 
     def __init__(
         self,
@@ -67,11 +72,13 @@ class RecallGauge:
         every_s: float,
         state_token: Callable[[], object],
         quiet_s: float = _QUIET_S,
+        rest: float = _REST,
     ) -> None:
         self._index = index
         self._every_s = every_s
         self._state_token = state_token
         self._quiet_s = quiet_s
+        self._rest = rest
         self._recalls: deque[float] = deque(maxlen=WINDOW)
         self._next_at = 0.0
         self._last_search = 0.0
@@ -111,7 +118,10 @@ class RecallGauge:
         if not (await self._index.info()).indexed:
             return
         await self._quiet_moment()
+        began = time.monotonic()
         exact = await self._index.search(query)
+        ended = time.monotonic()
+        self._next_at = max(self._next_at, ended + self._rest * (ended - began))
         share = recall(found, [hit.score for hit in exact])
         if share is not None and token == self._state_token():
             self._recalls.append(share)

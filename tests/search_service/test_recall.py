@@ -37,8 +37,10 @@ class FakeIndex:
         return IndexInfo(len(self.exact), self.indexed)
 
 
-def gauge_of(index: FakeIndex, every_s: float = 1e-9, token: object = 0) -> RecallGauge:
-    return RecallGauge(index, every_s, lambda: token, quiet_s=0)
+def gauge_of(
+    index: FakeIndex, every_s: float = 1e-9, token: object = 0, rest: float = 0
+) -> RecallGauge:
+    return RecallGauge(index, every_s, lambda: token, quiet_s=0, rest=rest)
 
 
 async def settled() -> None:
@@ -76,6 +78,15 @@ async def test_a_search_is_compared_with_its_exact_answer() -> None:
 async def test_searches_in_between_are_not_compared() -> None:
     index = FakeIndex(hits(0.9))
     gauge = gauge_of(index, every_s=1000)
+    for _ in range(3):
+        gauge.saw(QUERY, hits(0.9))
+        await settled()
+    assert len(index.asked) == 1
+
+
+async def test_it_rests_the_longer_the_longer_a_comparison_took() -> None:
+    index = FakeIndex(hits(0.9))
+    gauge = gauge_of(index, rest=1e12)
     for _ in range(3):
         gauge.saw(QUERY, hits(0.9))
         await settled()
