@@ -117,6 +117,7 @@ def search_hit(hit: search_pb2.Hit, urls: Urls, query: str | None) -> api.Search
         if payload
         else api.HitMetadata.model_validate(from_struct(hit.payload)),
         matched=list(hit.matched),
+        late_score=hit.late_score if hit.HasField("late_score") else None,
         same_ids=list(hit.same_ids),
         pages=[_document_page(page, urls) for page in hit.pages],
     )

@@ -313,6 +313,10 @@ class SearchHit(Answer):
         default_factory=list,
         description="Words of the query that are in its name, tags or other words",
     )
+    late_score: float | None = Field(
+        None,
+        description="Of a page found by a document encoder: MaxSim a token of the query",
+    )
     same_ids: list[str] = Field(
         default_factory=list, description="With `collapse`: pictures that look the same"
     )

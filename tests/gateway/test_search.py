@@ -113,8 +113,10 @@ async def test_relevance_is_shown_where_it_is_known(
 ) -> None:
     services.search.hits = [hit(), hit()]
     services.search.hits[0].relevance = 0.73456
+    services.search.hits[1].late_score = 0.5
     answer = await client.post("/search", json={"query": "a cat"})
     assert [one["relevance"] for one in answer.json()["results"]] == [0.7346, None]
+    assert [one["late_score"] for one in answer.json()["results"]] == [None, 0.5]
 
 
 async def test_a_least_relevance_goes_with_every_kind_of_search(
