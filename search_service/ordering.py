@@ -10,9 +10,13 @@ from typing import Any
 from search_service.paging import Place
 from search_service.vector_index import ScoredPoint
 from search_service.wanted import Sort
+from viewfinder.calibration import RelevanceCurve
 
 CANDIDATES = 1000
 """So many of the best are sorted by time."""
+
+SHARE_OF_BEST = 0.25
+"""Those that are a quarter as relevant as the best one, where nothing else was asked for."""
 
 PlaceOf = Callable[[ScoredPoint], Place]
 
@@ -24,6 +28,12 @@ def place_by(sort: Sort) -> PlaceOf:
     if sort == "oldest":
         return lambda hit: (_moment(hit.payload, math.inf), hit.id.int)
     return by_score
+
+
+def least_by_time(curve: RelevanceCurve, best: float) -> float:
+    """The cosine below which a hit is too far behind the best one, by its cosine, to be sorted by
+    time: the newest of all would come first, whatever it shows."""
+    return curve.cosine_at(SHARE_OF_BEST * curve.of(best))
 
 
 def by_score(hit: ScoredPoint) -> Place:

@@ -10,10 +10,11 @@ from uuid import UUID
 from search_service.conditions import AnyOf
 from search_service.folding import Found, document_of, folding_of, page_of
 from search_service.fusion import DEPTH, Ranked, cosine, fuse
-from search_service.ordering import CANDIDATES, by_score, place_by
+from search_service.ordering import CANDIDATES, by_score, least_by_time, place_by
 from search_service.paging import MAX_DEPTH, MAX_FOLDED, Cursor, Place, tag_of
 from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint
 from search_service.wanted import Wanted
+from viewfinder.calibration import RelevanceCurve
 
 Find = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 Retrieve = Callable[[Sequence[UUID]], Awaitable[list[IndexRecord]]]
@@ -57,6 +58,7 @@ async def find_page(
     find: Find,
     retrieve: Retrieve,
     fused: FusedSearch | None = None,
+    curve: RelevanceCurve | None = None,
 ) -> Page:
     """The `wanted.top_k` hits after the cursor. `query` says what to look for, not how many."""
     page = None
@@ -67,7 +69,7 @@ async def find_page(
     if page is None and wanted.sort == "relevance":
         page = await _by_relevance(wanted, query, cursor, find)
     elif page is None:
-        page = await _by_time(wanted, query, cursor, find)
+        page = await _by_time(wanted, query, cursor, find, curve)
     if wanted.group_by:
         await _add_pages(page.hits, query, find)
     elif page.hits and not page.hits[0].point.payload:
@@ -154,7 +156,13 @@ def _without_torn_tie(hits: list[ScoredPoint]) -> list[ScoredPoint]:
     return hits[:whole] if whole < len(hits) - 1 else hits
 
 
-async def _by_time(wanted: Wanted, query: IndexQuery, cursor: Cursor | None, find: Find) -> Page:
+async def _by_time(
+    wanted: Wanted,
+    query: IndexQuery,
+    cursor: Cursor | None,
+    find: Find,
+    curve: RelevanceCurve | None,
+) -> Page:
     limit, threshold = CANDIDATES, query.score_threshold
     if cursor is not None and cursor.floor > -math.inf:
         # The candidates of the first page, whatever was uploaded since.
@@ -164,6 +172,9 @@ async def _by_time(wanted: Wanted, query: IndexQuery, cursor: Cursor | None, fin
     floor = cursor.floor if cursor is not None else -math.inf
     if cursor is None and len(hits) == limit:
         floor = min(hit.score for hit in hits)
+    if cursor is None and hits and curve is not None and not wanted.has_least:
+        floor = max(floor, least_by_time(curve, max(hit.score for hit in hits)))
+        hits = [hit for hit in hits if hit.score >= floor]
     place_of = place_by(wanted.sort)
     placed = sorted(((place_of(hit), hit) for hit in hits), key=lambda pair: pair[0])
     page, _ = _cut(wanted, [hit for _, hit in placed], [place for place, _ in placed], cursor)

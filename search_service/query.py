@@ -157,7 +157,7 @@ class Searcher:
                 judge=None if of_documents else judge,
             )
             fused = FusedSearch(beside.find, weights.look, pages_found=of_documents)
-        page = await find_page(wanted, query, cursor, find, collection.retrieve, fused)
+        page = await find_page(wanted, query, cursor, find, collection.retrieve, fused, curve)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
         return Answer(
             page.hits,

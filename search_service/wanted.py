@@ -103,6 +103,11 @@ class Wanted:
         """Whether several pictures can make one hit."""
         return bool(self.group_by or self.collapse)
 
+    @property
+    def has_least(self) -> bool:
+        """Whether it says how well a hit must fit."""
+        return self.min_relevance > 0 or self.score_threshold > 0
+
 
 def as_meant(wanted: Wanted) -> Wanted:
     """With what is left open filled in: documents are told once each unless that is refused."""

@@ -73,6 +73,27 @@ async def test_the_stricter_of_two_cuts_counts(stub: Any, calibrated: FakeEncode
     assert numbers(await stub.Search(request)) == [3, 2]
 
 
+async def test_by_time_come_those_that_are_not_far_behind_the_best(
+    stub: Any, calibrated: FakeEncoder
+) -> None:
+    await stub.Upsert(at_cosines(0.1, 0.9, 0.5, 0.15))
+    request = search_pb2.SearchRequest(text=QUERY, top_k=5, sort="newest", mode="visual")
+    assert numbers(await stub.Search(request)) == [2, 3]
+    request.top_k = 1
+    first = await stub.Search(request)
+    request.cursor = first.next_cursor
+    second = await stub.Search(request)
+    assert (numbers(first), numbers(second), second.next_cursor) == ([2], [3], "")
+
+
+async def test_by_time_whoever_sets_a_least_relevance_gets_all_above_it(
+    stub: Any, calibrated: FakeEncoder
+) -> None:
+    await stub.Upsert(at_cosines(0.1, 0.9, 0.5, 0.15))
+    request = search_pb2.SearchRequest(text=QUERY, top_k=5, sort="newest", min_relevance=0.01)
+    assert numbers(await stub.Search(request)) == [1, 2, 3, 4]
+
+
 async def test_nothing_is_certain(stub: Any, calibrated: FakeEncoder) -> None:
     await stub.Upsert(at_cosines(0.9))
     request = search_pb2.SearchRequest(text=QUERY, top_k=5, min_relevance=1.0)
