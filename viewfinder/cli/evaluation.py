@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from viewfinder.cli.bench import Api, JsonFile, measured_gateway
+from viewfinder.cli.bench import Api, measured_gateway
 from viewfinder.cli.connection import WRONG_ARGUMENT, ConnectionSettings, fail
+from viewfinder.cli.figures_file import JsonFile
 
 DatasetPath = Annotated[
     Path, typer.Argument(help="A JSONL file of captions, or a folder with one folder a label.")

@@ -17,8 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from viewfinder.cli.bench import JsonFile
 from viewfinder.cli.connection import WRONG_ARGUMENT, fail
+from viewfinder.cli.figures_file import JsonFile
 from viewfinder.settings import SharedSettings, load_settings
 
 
