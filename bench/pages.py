@@ -12,7 +12,7 @@ import numpy as np
 import pypdfium2
 
 from bench.figures import Figures, machine
-from bench.made_documents import write_document
+from bench.made_pdf import write_document
 from viewfinder.errors import ViewfinderError
 from viewfinder.pixels import PdfPage, PixelPool, PixelSpec
 

@@ -87,24 +87,6 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
             calibration=_calibration_id(embedder),
         )
 
-    async def Explain(
-        self, request: embedding_pb2.ExplainRequest, context: Any
-    ) -> embedding_pb2.ExplainResponse:
-        """Where a text is seen in a picture."""
-        embedder = await self._embedders.get(request.encoder)
-        found = await embedder.explain(_pixels(request.pixels), request.text, remaining_s())
-        rows, columns = found.values.shape
-        return embedding_pb2.ExplainResponse(
-            rows=rows,
-            columns=columns,
-            data=_float_bytes(found.values),
-            tokens=[
-                embedding_pb2.TokenMap(token=token, data=_float_bytes(values))
-                for token, values in found.tokens
-            ],
-            spec=_spec_message(embedder.spec),
-        )
-
     async def ReadPicture(
         self, request: embedding_pb2.ReadPictureRequest, context: Any
     ) -> embedding_pb2.ReadPictureResponse:
@@ -121,6 +103,24 @@ class EmbeddingAdapter(embedding_pb2_grpc.EmbeddingServiceServicer):
                 reader=self._reader.name,
                 words=[common_pb2.Word(**asdict(word)) for word in words],
             )
+        )
+
+    async def Explain(
+        self, request: embedding_pb2.ExplainRequest, context: Any
+    ) -> embedding_pb2.ExplainResponse:
+        """Where a text is seen in a picture."""
+        embedder = await self._embedders.get(request.encoder)
+        found = await embedder.explain(_pixels(request.pixels), request.text, remaining_s())
+        rows, columns = found.values.shape
+        return embedding_pb2.ExplainResponse(
+            rows=rows,
+            columns=columns,
+            data=_float_bytes(found.values),
+            tokens=[
+                embedding_pb2.TokenMap(token=token, data=_float_bytes(values))
+                for token, values in found.tokens
+            ],
+            spec=_spec_message(embedder.spec),
         )
 
 

@@ -61,7 +61,7 @@ def main() -> None:
     _open_address()
     st.text_input(
         "Describe a picture",
-        placeholder="Describe a picture: a dog on a beach, mountains at sunset …",
+        placeholder="Describe a picture or a page: a dog on a beach, an invoice for tiles …",
         key="query",
         icon=":material/search:",
         max_chars=512,

@@ -1,11 +1,12 @@
-"""One picture, large, with what is known of it and what can be done with it."""
+"""One picture or page, large, with what is known of it and what can be done with it."""
 
 from __future__ import annotations
 
-import httpx
 import streamlit as st
 
 from frontend import markup
+from frontend.cards import page_of
+from frontend.large import first_page_of, large
 from frontend.session import (
     View,
     as_text,
@@ -21,36 +22,44 @@ from frontend.session import (
 )
 from viewfinder.api_models import ImageRecord
 
-_LARGE_PX = 1600
-
 
 def detail() -> None:
     """The dialog of the opened picture, if one is open."""
     image_id = opened_picture()
-    image = attempt(lambda: client().image(image_id)) if image_id else None
+    image = attempt(lambda: _opened(image_id)) if image_id else None
     if image is None:
         close_picture()
         return
     title = as_text(image.file_name)
-    st.dialog(title, width="large", on_dismiss=close_picture)(_picture)(image)
+    st.dialog(title, width="large", on_dismiss=close_picture)(_dialog)(image)
 
 
-def _picture(image: ImageRecord) -> None:
-    large, known = st.columns([3, 2], gap="medium")
-    with large:
-        url = httpx.URL(image.url).copy_merge_params({"width": _LARGE_PX, "format": "webp"})
-        st.html(markup.large_picture(image_url=browser_url(str(url)), name=image.file_name))
-    with known:
+def _opened(image_id: str) -> ImageRecord:
+    """The picture or page; of a document its first page."""
+    image = client().image(image_id)
+    return client().image(first_page_of(image)) if image.kind == "document" else image
+
+
+def _dialog(image: ImageRecord) -> None:
+    turned_to = opened_picture()  # the pages are turned without running the whole page again
+    if turned_to and turned_to not in (image.id, image.document_id):
+        image = attempt(lambda: _opened(turned_to)) or image
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        large(image)
+    with right:
         with st.container(horizontal=True):
             _more_like(image)
-            st.link_button("Original", browser_url(image.url), icon=":material/open_in_new:")
+            _original(image)
             _delete(image)
         st.html(markup.facts(_facts(image)))
         _tags(image)
+        _text(image)
 
 
 def _more_like(image: ImageRecord) -> None:
-    like_it = View("similar", image_id=image.id, name=image.file_name, back=view())
+    name = ", ".join(filter(None, (image.file_name, page_of(image.page, image.pages))))
+    like_it = View("similar", image_id=image.id, name=name, back=view())
     if st.button(
         "More like this",
         type="primary",
@@ -63,6 +72,15 @@ def _more_like(image: ImageRecord) -> None:
         st.rerun()
 
 
+def _original(image: ImageRecord) -> None:
+    if image.document_url:
+        # What a browser's own viewer understands.
+        address = f"{browser_url(image.document_url)}#page={image.page}"
+        st.link_button("Open PDF", address, icon=":material/picture_as_pdf:")
+    else:
+        st.link_button("Original", browser_url(image.url), icon=":material/open_in_new:")
+
+
 def _facts(image: ImageRecord) -> dict[str, str]:
     exif = image.exif
     place = (
@@ -70,11 +88,13 @@ def _facts(image: ImageRecord) -> dict[str, str]:
         if exif.latitude is not None and exif.longitude is not None
         else ""
     )
+    size = f"{image.width} x {image.height} pixels"
     return {
+        "Page": page_of(image.page, image.pages).removeprefix("page "),
         "Taken": exif.taken_at or "",
         "Camera": " ".join(filter(None, (exif.camera_make, exif.camera_model))),
         "Place": place,
-        "Size": f"{image.width} x {image.height} pixels, {markup.readable_size(image.size_bytes)}",
+        "Size": size if image.page else f"{size}, {markup.readable_size(image.size_bytes)}",
         "Type": image.media_type,
         "Folder": image.file_path or "",
         "Added": f"{image.uploaded_at:%Y-%m-%d %H:%M} UTC" if image.uploaded_at else "",
@@ -91,30 +111,44 @@ def _state(image: ImageRecord) -> str:
 
 
 def _tags(image: ImageRecord) -> None:
+    owner = image.document_id or image.id  # pages have the tags of their document
     chosen = list(
         st.multiselect(
-            "Tags",
+            "Tags of the document" if image.page else "Tags",
             options=image.tags,
             default=image.tags,
             accept_new_options=True,
             placeholder="Type a tag and press Enter",
-            key=f"tags-{image.id}",
+            key=f"tags-{owner}",
         )
     )
-    key = f"saved-tags-{image.id}"  # `image` is as it was when the dialog opened
+    key = f"saved-tags-{owner}"  # `image` is as it was when the dialog opened
     if chosen != st.session_state.get(key, image.tags):
         with friendly_errors():
-            client().update(image.id, tags=chosen)
+            client().update(owner, tags=chosen)
             st.session_state[key] = chosen
             forget_answer()
 
 
+def _text(image: ImageRecord) -> None:
+    if not image.text_source:
+        return
+    found = attempt(lambda: client().text(image.id))
+    if found is None or not found.text.strip():
+        return
+    with st.expander("Text on this page" if image.page else "Text in this picture"):
+        by = "From the PDF itself" if found.source == "pdf" else "Read from its pixels (OCR)"
+        st.caption(by)
+        st.html(markup.read_text(found.text))
+
+
 def _delete(image: ImageRecord) -> None:
+    what = f"document, all {markup.pages(image.pages or 1)} of it" if image.page else "picture"
     with st.popover("Delete", icon=":material/delete:"):
-        st.write("Remove this picture for good, original and all?")
+        st.write(f"Remove this {what} for good, original and all?")
         if st.button("Delete for good", type="primary", key="delete-for-good"):
             with friendly_errors():
-                client().delete(image.id)
+                client().delete(image.document_id or image.id)
                 close_picture()
                 forget_answer()
                 st.rerun()

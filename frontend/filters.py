@@ -19,6 +19,7 @@ _MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "HEIC": "image/heic",
     "AVIF": "image/avif",
+    "PDF": "application/pdf",
 }
 _UNSET: dict[str, Any] = {
     "filter-tags": [],
@@ -35,7 +36,8 @@ _UNSET: dict[str, Any] = {
 _MODES: dict[SearchMode, str] = {
     "auto": "As it fits",
     "visual": "What pictures show",
-    "hybrid": "Names and tags too",
+    "hybrid": "Words in them, names and tags too",
+    "document": "Pages of documents only",
 }
 _SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}
 _ALIKE = 0.95
@@ -96,7 +98,12 @@ def filter_controls(*, used: bool) -> Wanted:
             "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
         )
         sort = st.segmented_control(
-            "Order", options=list(_SORTS), default="best", key="sort", required=True
+            "Order",
+            options=list(_SORTS),
+            default="best",
+            key="sort",
+            required=True,
+            disabled=mode == "document",
         )
         once = st.toggle("Show pictures that look the same once", key="alike-once")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
@@ -106,7 +113,8 @@ def filter_controls(*, used: bool) -> Wanted:
         least,
         mode,
         negative=without.strip(),
-        sort=_SORTS.get(sort or "best", "relevance"),
+        # Pages are not ordered by time.
+        sort="relevance" if mode == "document" else _SORTS.get(sort or "best", "relevance"),
         collapse=_ALIKE if once else 0.0,
     )
 

@@ -1,50 +1,26 @@
-"""The grid of pictures: newest, found by text, by a picture, or like another one."""
+"""The grid of pictures and documents: newest, found by text, by a picture, or like another one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import streamlit as st
 
 from frontend import markup
+from frontend.cards import card_of_hit, card_of_record, grid
 from frontend.facets import KEYS, facet_chips
 from frontend.filters import Wanted
 from frontend.session import (
     PAGE_SIZE,
     View,
-    as_text,
-    browser_url,
     client,
     friendly_errors,
-    open_picture,
     remembered,
-    show,
     show_more,
     shown_count,
-    view,
 )
-from viewfinder.api_models import (
-    MAX_LIST_LIMIT,
-    ImageList,
-    ImageRecord,
-    SearchResponse,
-)
+from viewfinder.api_models import MAX_LIST_LIMIT, ImageList, SearchResponse
 from viewfinder.client_search import SearchOptions
-
-
-@dataclass(frozen=True)
-class Card:
-    """One picture of the grid."""
-
-    image_id: str
-    name: str
-    thumbnail_url: str
-    score: float | None = None
-    relevance: float | None = None
-    note: str = ""
-    failure: str = ""
 
 
 def newest_page() -> ImageList:
@@ -56,24 +32,16 @@ def newest_pictures(page: ImageList) -> None:
     """Show them."""
     if not page.images:
         return
-    st.caption(f"{markup.pictures(page.total)}, the newest first")
-    _grid([_card_of(image) for image in page.images])
+    has_documents = any(image.kind == "document" for image in page.images)
+    count = f"{page.total:,} pictures and documents" if has_documents else ""
+    st.caption(f"{count or markup.pictures(page.total)}, the newest first")
+    grid([card_of_record(image) for image in page.images])
     if page.next_cursor is None:
         return
     if len(page.images) < MAX_LIST_LIMIT:
         _more()
     else:
         st.caption(f"These are the newest {MAX_LIST_LIMIT}. Describe a picture to find the others.")
-
-
-def _card_of(image: ImageRecord) -> Card:
-    return Card(
-        image.id,
-        image.file_name,
-        image.thumbnail_url,
-        note="" if image.state in ("indexed", "failed") else "being indexed",
-        failure=f"Not searchable: {image.failure}" if image.state == "failed" else "",
-    )
 
 
 def found_pictures(looking_at: View, wanted: Wanted) -> None:
@@ -94,20 +62,12 @@ def found_pictures(looking_at: View, wanted: Wanted) -> None:
                 )
             )
             return
+        cards = [card_of_hit(hit) for hit in hits.values()]
+        has_pages = any(card.is_page for card in cards)
+        count = f"{len(hits):,} results" if has_pages else markup.pictures(len(hits))
         order = {"relevance": "the best match first"}.get(wanted.sort, f"the {wanted.sort} first")
-        st.caption(f"{markup.pictures(len(hits))}, {order} · {took_ms:.0f} ms")
-        _grid(
-            [
-                Card(
-                    hit.id,
-                    hit.metadata.file_name,
-                    hit.thumbnail_url,
-                    score=hit.score,
-                    relevance=hit.relevance,
-                )
-                for hit in hits.values()
-            ]
-        )
+        st.caption(f"{count}, {order} · {took_ms:.0f} ms")
+        grid(cards)
         if pages[-1].next_cursor:
             _more()
 
@@ -124,6 +84,7 @@ def _search(looking_at: View, wanted: Wanted, cursor: str | None) -> SearchRespo
         "score_threshold": wanted.least_score,
         "min_relevance": wanted.least_relevance,
         "filters": wanted.filters,
+        "group_by": "document",
         "collapse": wanted.collapse,
         "sort": wanted.sort,
     }
@@ -138,40 +99,6 @@ def _search(looking_at: View, wanted: Wanted, cursor: str | None) -> SearchRespo
     if looking_at.kind == "picture":
         return client().search_by_image(looking_at.picture, file_name=looking_at.name, **options)
     return client().search(looking_at.query, mode=wanted.mode, **options)
-
-
-def _grid(cards: Sequence[Card]) -> None:
-    with st.container(key="gallery"):
-        for card in cards:
-            with st.container(key=f"card-{card.image_id}"):
-                st.html(
-                    markup.card(
-                        image_url=browser_url(card.thumbnail_url),
-                        name=card.name,
-                        score=card.score,
-                        relevance=card.relevance,
-                        note=card.note,
-                        failure=card.failure,
-                    )
-                )
-                st.button(
-                    f"Open {as_text(card.name)}",
-                    key=f"open-{card.image_id}",
-                    on_click=open_picture,
-                    args=(card.image_id,),
-                )
-                if not card.note and not card.failure:
-                    st.button(
-                        f"More like {as_text(card.name)}",
-                        key=f"like-{card.image_id}",
-                        icon=":material/image_search:",
-                        on_click=_show_similar,
-                        args=(card,),
-                    )
-
-
-def _show_similar(card: Card) -> None:
-    show(View("similar", image_id=card.image_id, name=card.name, back=view()))
 
 
 def _more() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,6 +11,8 @@ _HERE = Path(__file__).parent
 STYLE = _HERE / "style.css"
 ICON = str(_HERE / "icon.svg")
 DROP_ANYWHERE = f"<script>{(_HERE / 'drop_anywhere.js').read_text(encoding='utf-8')}</script>"
+
+_HARDLY = 0.5
 
 BRAND = (
     '<header class="vf-brand"><h1><a href="./" target="_self">Viewfinder</a></h1>'
@@ -24,10 +26,15 @@ def card(
     name: str,
     score: float | None,
     relevance: float | None = None,
+    matched: Sequence[str] = (),
     note: str = "",
     failure: str = "",
+    is_page: bool = False,
 ) -> str:
-    """A picture of the gallery, its name and how well it fits; `failure` stands in for it."""
+    """A picture of the gallery, its name and how well it fits; `failure` stands in for it.
+
+    A page is shown as a sheet of paper, a picture fills the frame.
+    """
     shown = (
         f'<p class="vf-failure">{escape(failure)}</p>'
         if failure
@@ -35,16 +42,21 @@ def card(
     )
     badge = f'<span class="vf-note">{escape(note)}</span>' if note else ""
     return (
-        f'<figure class="vf-card"><div class="vf-frame">{shown}{badge}</div>'
+        f'<figure class="vf-card"><div class="vf-frame{" vf-sheet" if is_page else ""}">'
+        f"{shown}{badge}</div>"
         f'<figcaption><span class="vf-name" title="{escape(name)}">{escape(name)}</span>'
-        f"{_fit(score, relevance)}</figcaption></figure>"
+        f"{_fit(score, relevance, matched)}</figcaption></figure>"
     )
 
 
-def _fit(score: float | None, relevance: float | None) -> str:
-    """The probability that it fits, or the bare score where that is not known."""
+def _fit(score: float | None, relevance: float | None, matched: Sequence[str]) -> str:
+    """The probability that it shows this, the words it has where it hardly does, or the score."""
     if score is None:
         return ""
+    if matched and (relevance or 0.0) < _HARDLY:
+        count = "1 word" if len(matched) == 1 else f"{len(matched)} words"
+        about = escape(f"Has: {', '.join(matched)}. Cosine {score:.4f}")
+        return f'<span class="vf-score" title="{about}">{count}</span>'
     if relevance is not None:
         about = f"Relevance {relevance:.4f}: how sure it is that this fits. Cosine {score:.4f}"
         return f'<span class="vf-score" title="{about}">{percent(relevance)}</span>'
@@ -60,9 +72,26 @@ def percent(relevance: float) -> str:
     return f"{relevance * 100:.0f}\u202f%"
 
 
-def large_picture(*, image_url: str, name: str) -> str:
+def small_page(*, image_url: str, number: int) -> str:
+    """One of the other pages under a document's card."""
+    about = f"page {number}"
+    return f'<img class="vf-small" src="{escape(image_url)}" alt="{about}" title="{about}">'
+
+
+def other_pages(count: int) -> str:
+    """What stands behind the small pages: so many more."""
+    return f'<span class="vf-others" title="{count:,} more pages of it">+{count:,}</span>'
+
+
+def large_picture(*, image_url: str, name: str, is_page: bool = False) -> str:
     """The picture of the detail dialog."""
-    return f'<div class="vf-large"><img src="{escape(image_url)}" alt="{escape(name)}"></div>'
+    kind = "vf-large vf-sheet" if is_page else "vf-large"
+    return f'<div class="{kind}"><img src="{escape(image_url)}" alt="{escape(name)}"></div>'
+
+
+def read_text(text: str) -> str:
+    """What stands in a picture, its lines as they are."""
+    return f'<pre class="vf-text">{escape(text)}</pre>'
 
 
 def facts(rows: Mapping[str, str]) -> str:
@@ -84,7 +113,7 @@ def formats(max_upload_mb: int) -> str:
     """What may be dropped on an empty page, and the other way in."""
     return (
         '<div class="vf-formats">'
-        "<p>JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, "
+        "<p>PDF, JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, "
         f"up to {max_upload_mb} MB each. They stay on this machine.</p>"
         "<p>A whole folder, from a terminal: <code>viewfinder index FOLDER</code></p></div>"
     )
@@ -93,6 +122,16 @@ def formats(max_upload_mb: int) -> str:
 def pictures(count: int) -> str:
     """1 picture, 2 pictures, 1,234 pictures."""
     return f"{count:,} picture" if count == 1 else f"{count:,} pictures"
+
+
+def files(count: int) -> str:
+    """1 file, 2 files, 1,234 files."""
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
+
+
+def pages(count: int) -> str:
+    """1 page, 2 pages, 1,234 pages."""
+    return f"{count:,} page" if count == 1 else f"{count:,} pages"
 
 
 def readable_size(size_bytes: int) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from frontend import markup
 from viewfinder.api_models import Job
 from viewfinder.client import Client, FileToUpload
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import PasswordRequired, ViewfinderError, WrongPassword
 from viewfinder.ids import new_id
 
 _FILES_A_REQUEST = 8
+_LOCKED = (PasswordRequired.code, WrongPassword.code)
 _SENT_SHARE = 0.5
 """Of the progress bar, for sending; the rest is for being indexed."""
 
@@ -30,6 +32,14 @@ class DroppedFile(Protocol):
         """All of it."""
 
 
+@dataclass(frozen=True)
+class LockedFile:
+    """A PDF that was refused because its password is not known."""
+
+    file: DroppedFile
+    was_wrong: bool
+
+
 class Sending:
     """The files of one drop: sent, then watched until all of them are searchable."""
 
@@ -37,13 +47,16 @@ class Sending:
         self._client = client
         self._waiting = list(files)
         self._tags = list(tags)
+        self._password = ""
         self._job_id = new_id()
         self._thread: threading.Thread | None = None
         self.total = len(files)
         self.accepted = 0
+        self.documents = 0
         self.known = 0
         self.job: Job | None = None
         self.refused: list[str] = []
+        self.locked: list[LockedFile] = []
         self.error: ViewfinderError | None = None
 
     def start(self) -> None:
@@ -51,6 +64,13 @@ class Sending:
         self.error = None
         self._thread = threading.Thread(target=self._run, name="sending", daemon=True)
         self._thread.start()
+
+    def unlock(self, locked: LockedFile, password: str) -> None:
+        """Send this one again, with its password. Not while something of it is under way."""
+        self.locked = [one for one in self.locked if one is not locked]
+        self._waiting = [locked.file]
+        self._password = password
+        self.start()
 
     def wait(self, timeout_s: float) -> None:
         """Until it has ended or failed."""
@@ -64,7 +84,7 @@ class Sending:
 
     @property
     def searchable(self) -> int:
-        """Pictures of this drop that can be found."""
+        """Pictures and pages of this drop that can be found."""
         return self.job.indexed if self.job else 0
 
     @property
@@ -83,8 +103,20 @@ class Sending:
     def summary(self) -> str:
         """One line about it."""
         if self.unsent:
-            return f"Sending {markup.pictures(self.total)}: {self.total - self.unsent} sent"
-        return f"{self.searchable} of {markup.pictures(self.accepted)} searchable"
+            return f"Sending {markup.files(self.total)}: {self.total - self.unsent} sent"
+        return f"{self.searchable:,} of {self.counted(self.job_total)} searchable"
+
+    @property
+    def job_total(self) -> int:
+        """Pictures and pages that were taken."""
+        return self.job.total if self.job else self.accepted
+
+    def counted(self, count: int) -> str:
+        """So many of what this drop is made of."""
+        if not self.documents:
+            return markup.pictures(count)
+        is_mixed = self.documents < self.accepted
+        return f"{count:,} pictures and pages" if is_mixed else markup.pages(count)
 
     def _run(self) -> None:
         try:
@@ -102,12 +134,22 @@ class Sending:
             [FileToUpload(file.getvalue(), file_name=file.name) for file in files],
             tags=self._tags,
             job_id=self._job_id,
+            password=self._password,
         )
         self.accepted += len(answer.images)
+        self.documents += sum(bool(image.pages) for image in answer.images)
         self.known += sum(image.duplicate for image in answer.images)
-        self.refused = self.refused + [
-            _named(rejected.file_name, rejected.error.detail) for rejected in answer.rejected
-        ]
+        sent = list(files)
+        for rejected in answer.rejected:
+            file = next((one for one in sent if one.name == rejected.file_name), None)
+            if file is not None:
+                sent.remove(file)
+            if file is not None and rejected.error.code in _LOCKED:
+                locked = LockedFile(file, rejected.error.code == WrongPassword.code)
+                self.locked = [*self.locked, locked]
+            else:
+                reason = _named(rejected.file_name, rejected.error.detail)
+                self.refused = [*self.refused, reason]
 
     @property
     def not_added(self) -> list[str]:

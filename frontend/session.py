@@ -85,7 +85,7 @@ def show_more() -> None:
 
 
 def open_picture(image_id: str) -> None:
-    """Show this one large, until `close_picture`."""
+    """Show this picture or page large, until `close_picture`."""
     st.session_state["open"] = image_id
 
 

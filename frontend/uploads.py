@@ -1,4 +1,4 @@
-"""Adding pictures: drag and drop of many files, with progress until all are searchable."""
+"""Adding pictures and documents: many files dropped, with progress until all are searchable."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Literal
 import streamlit as st
 
 from frontend import markup
-from frontend.sending import DroppedFile, Sending
+from frontend.sending import DroppedFile, LockedFile, Sending
 from frontend.session import as_text, client, forget_answer, settings
 
 _LOOK_EVERY_S = 0.4
+_SHOWN_REASONS = 12
 
 
 def drop_zone(kind: Literal["slim", "large"]) -> None:
@@ -33,7 +34,7 @@ def _uploader() -> None:
     number = int(st.session_state.setdefault("drop", 0))
     key = f"files-{number}"  # under a new key it is empty again
     st.file_uploader(
-        "Drop pictures here",
+        "Drop pictures and PDFs here",
         accept_multiple_files=True,
         key=key,
         on_change=_send_dropped,
@@ -47,7 +48,7 @@ def _tags() -> None:
     label = f"Tag uploads ({len(tags)})" if tags else "Tag uploads"
     with st.popover(label, icon=":material/sell:", key="tag-uploads"):
         st.multiselect(
-            "Tags for the pictures you add from now on",
+            "Tags for what you add from now on",
             options=[],
             accept_new_options=True,
             placeholder="Type one and press Enter",
@@ -61,7 +62,7 @@ def _send_dropped(key: str) -> None:
         st.session_state["drop"] += 1
         sending = Sending(client(), files, st.session_state.get("upload-tags", []))
         # Of what was dropped before, only what is not done with is still of interest.
-        unfinished = [one for one in _sendings() if one.runs or one.error is not None]
+        unfinished = [one for one in _sendings() if one.runs or one.error or one.locked]
         st.session_state["sendings"] = [*unfinished, sending]
         sending.start()
 
@@ -97,6 +98,10 @@ def _progress(running: Sequence[Sending], accepted: int, live: bool) -> None:
 
 
 def _outcome(number: int, sending: Sending) -> None:
+    for place, locked in enumerate(sending.locked):
+        _ask_for_password(f"{number}-{place}", sending, locked)
+    if not (sending.searchable or sending.not_added or sending.error):
+        return
     with st.container(horizontal=True, key=f"outcome-{number}"):
         with st.container():
             _what_became_of(sending)
@@ -113,24 +118,67 @@ def _dismiss(sending: Sending) -> None:
 
 def _what_became_of(sending: Sending) -> None:
     if sending.searchable:
-        already = f", {sending.known} of them here already" if sending.known else ""
+        files = "of the files" if sending.documents else "of them"
+        already = f", {sending.known} {files} here already" if sending.known else ""
         st.success(
-            f"{markup.pictures(sending.searchable)} searchable{already}",
+            f"{sending.counted(sending.searchable)} searchable{already}",
             icon=":material/check_circle:",
         )
-    if sending.not_added:
+    if lines := sending.not_added:
+        shown = lines[:_SHOWN_REASONS]
+        if more := len(lines) - len(shown):
+            shown.append(f"and {more:,} more")
         st.warning(
-            f"{_files(len(sending.not_added))} could not be added\n\n"
-            + "\n".join(f"- {as_text(line)}" for line in sending.not_added),
+            f"{_not_added(sending)} could not be added\n\n"
+            + "\n".join(f"- {as_text(line)}" for line in shown),
             icon=":material/warning:",
         )
     if sending.error is not None:
-        what = f"{_files(sending.unsent)} not sent" if sending.unsent else "progress is not known"
+        what = (
+            f"{markup.files(sending.unsent)} not sent"
+            if sending.unsent
+            else "progress is not known"
+        )
         st.error(
             f"**{sending.error.title}, {what}.** {as_text(sending.error.message)}",
             icon=":material/error:",
         )
 
 
-def _files(count: int) -> str:
-    return f"{count:,} file" if count == 1 else f"{count:,} files"
+def _not_added(sending: Sending) -> str:
+    if sending.documents and not sending.refused:
+        return sending.counted(len(sending.not_added))
+    return markup.files(len(sending.not_added))
+
+
+def _ask_for_password(key: str, sending: Sending, locked: LockedFile) -> None:
+    name = as_text(locked.file.name)
+    with st.container(key=f"locked-{key}"), st.form(f"unlock-{key}", clear_on_submit=True):
+        st.markdown(
+            f":material/lock: That is not the password of **{name}**."
+            if locked.was_wrong
+            else f":material/lock: **{name}** needs its password."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input(
+                "Password",
+                type="password",
+                autocomplete="off",
+                placeholder="Password of this PDF",
+                label_visibility="collapsed",
+                key=f"password-{key}",
+            )
+            st.form_submit_button(
+                "Open", type="primary", on_click=_unlock, args=(key, sending, locked)
+            )
+            st.form_submit_button("Leave it out", on_click=_leave_out, args=(sending, locked))
+
+
+def _unlock(key: str, sending: Sending, locked: LockedFile) -> None:
+    password = str(st.session_state.get(f"password-{key}", ""))
+    if password and not sending.runs:
+        sending.unlock(locked, password)
+
+
+def _leave_out(sending: Sending, locked: LockedFile) -> None:
+    sending.locked = [one for one in sending.locked if one is not locked]

@@ -21,6 +21,7 @@ from search_service.words import QueryWords
 DEPTH = 100
 """So many of each list meet; what only looks right goes on below."""
 RANK_CONSTANT = 10
+_NEARLY_ALL = 1.5
 
 Search = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
 
@@ -31,8 +32,10 @@ class ListWeights:
     query, and of those that have them all, if there are at most `few`; in that of pages by their
     rows (`late`); and in that of what looks right.
 
-    `by_share`: a page of a document has so many words that their share counts: from half of the
-    query's on, the weight rises from `some` to `all`. Words that nothing has are not asked for.
+    `grows_from`: from so many words on, the larger their share of the query the more, by this power
+    of the share; 0: never. `by_share`: a page of a document has so many words that their share
+    counts: from half of the query's on, the weight rises from `some` to `all`. Words that nothing
+    has are not asked for.
     """
 
     some: float
@@ -41,6 +44,24 @@ class ListWeights:
     late: float = 0.0
     look: float = 1.0
     by_share: bool = False
+    grows_from: int = 0
+    power: float = 1.0
+
+    def of_some(self, has: int, asked: int) -> float:
+        """Of a picture that has so many of the words asked for, but not all.
+
+        One word meets by chance, three hardly do, and who asks for a page seldom knows each word
+        on it (docs/evaluation.md).
+        """
+        if not 0 < self.grows_from <= has:
+            return self.some
+        share = has / asked
+        grown = share**2 if has == 2 else _NEARLY_ALL * share**self.power
+        return max(self.some, self.all * min(1.0, grown))
+
+    def of_page(self, share: float) -> float:
+        """Of a page that has this share of the words that anything has."""
+        return self.some + (self.all - self.some) * max(0.0, 2 * share - 1)
 
 
 @dataclass(frozen=True)
@@ -88,18 +109,20 @@ class WordSearch:
     def ranked(self, by_words: Sequence[ScoredPoint]) -> Ranked:
         """What `hits` found, with their weights."""
         weights = self.weights
-        has_all = [self.words.required <= set(hit.matched) for hit in by_words]
-        of_whole = weights.all if sum(has_all) <= weights.few else weights.some
-        found = {term for hit in by_words for term in hit.matched}
-        known = self.words.required & found or self.words.required
+        asked = self.words.required
+        counts = [len(asked.intersection(hit.matched)) for hit in by_words]
+        of_whole = weights.all if counts.count(len(asked)) <= weights.few else weights.some
+        known = asked & {term for hit in by_words for term in hit.matched} or asked
 
-        def weight_of(hit: ScoredPoint, whole: bool) -> float:
+        def weight_of(hit: ScoredPoint, count: int) -> float:
+            whole = count == len(asked)
+            weight = of_whole if whole else weights.of_some(count, len(asked))
             if weights.by_share and hit.payload.get("document"):
                 share = len(known.intersection(hit.matched)) / max(1, len(known))
-                return weights.some + (weights.all - weights.some) * max(0.0, 2 * share - 1)
-            return of_whole if whole else weights.some
+                return weights.of_page(share) if whole else max(weight, weights.of_page(share))
+            return weight
 
-        return Ranked(by_words, list(map(weight_of, by_words, has_all)))
+        return Ranked(by_words, list(map(weight_of, by_words, counts)))
 
 
 def fuse(

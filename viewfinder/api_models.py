@@ -97,7 +97,7 @@ MAX_PASSWORD_CHARS = 200
 MAX_RERANKED = 10
 
 HeatmapShow = Literal["auto", "map", "words"]
-SearchMode = Literal["auto", "visual", "hybrid"]
+SearchMode = Literal["auto", "visual", "hybrid", "document"]
 
 
 # --- errors ---
@@ -237,7 +237,11 @@ class SearchOptions(Question):
         description="Keys to count the values of, among all that matches the filters: tags,"
         " category, media_type, camera, document, metadata.<name>",
     )
-    group_by: GroupBy | None = Field(None, description="One result a document, with its pages")
+    group_by: GroupBy | None = Field(
+        None,
+        description="`document`: one result a document, with its pages; so in mode `document`"
+        " unless `none`",
+    )
     collapse: Collapse = Field(
         0.0,
         description="Pictures at least so alike (cosine, from 0.5) are one result; 0: off",
@@ -258,9 +262,10 @@ class SearchRequest(SearchOptions):
     query: QueryText = Field(description="What the picture shows")
     mode: SearchMode = Field(
         "auto",
-        description="`visual`: by what pictures show. `hybrid`: by file name, folder, tags and"
-        " other words known of them as well. `auto`: those count a little, and up to ten pictures"
-        " that have all words of the query come first",
+        description="`visual`: by what pictures show. `hybrid`: by the text in them, file name,"
+        " folder, tags and other words as well. `auto`: those count a little, and up to ten"
+        " pictures that have all words of the query come first. `document`: pages of documents"
+        " only, one result a document, mostly by what stands on them",
     )
     rerank: bool = Field(
         False,

@@ -31,7 +31,7 @@ QueryText = Annotated[
 ]
 Weight = Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT, allow_inf_nan=False)]
 Sort = Literal["relevance", "newest", "oldest"]
-GroupBy = Literal["document"]
+GroupBy = Literal["document", "none"]
 FacetKey = Annotated[str, StringConstraints(min_length=1, max_length=140)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR_CHARS)]
 Collapse = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -153,8 +153,9 @@ class HitMetadata(Answer):
     taken_at: str | None = None
     uploaded_at: str | None = None
     camera: str | None = None
-    document: str | None = None
-    page: int | None = None
+    document: str | None = Field(None, description="Of a page: the id of its document")
+    page: int | None = Field(None, description="Of a page: its number, from 1")
+    pages: int | None = Field(None, description="Of a page: how many its document has")
     location: Location | None = None
     metadata: dict[str, Any] = Field(
         default_factory=dict, description="The user's own keys; filter on `metadata.<name>`"

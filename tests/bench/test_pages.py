@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.made_documents import write_document
+from bench.made_pdf import write_document
 from bench.pages import NothingToDraw, measure_pages
 from viewfinder.pixels import PdfPage, PixelPool
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
+from reportlab.pdfgen.canvas import Canvas
 
 from tests.end_to_end.browser import (
     DESKTOP,
@@ -418,3 +419,39 @@ def test_the_picture_of_the_readme(library: Stack, visit: Open) -> None:
 def _spaced(text: str) -> str:
     """With spaces that a keyboard has."""
     return text.replace("\u202f", " ")
+
+
+# --- documents ---
+
+
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (PHONE, False), (DESKTOP, True)])
+def test_a_page_is_found_by_its_words_turned_and_explained(
+    library: Stack, visit: Open, tmp_path: Path, size: tuple[int, int], dark: bool
+) -> None:
+    canvas = Canvas(str(tmp_path / "invoices.pdf"), pagesize=(420, 300))
+    for thing in ("oak planks", "glazed tiles", "anchor chains"):
+        canvas.drawString(40, 220, f"Invoice of Quillfeather about {thing}")
+        canvas.showPage()
+    canvas.save()
+    visitor = visit(library, size=size, dark=dark)
+    visitor.drop(tmp_path / "invoices.pdf")
+    expect(visitor.page.get_by_text("3 pages searchable")).to_be_visible(timeout=60_000)
+    visitor.search("invoice of quillfeather about glazed tiles")
+    first = visitor.tiles.first
+    expect(first).to_contain_text("invoices.pdf")
+    expect(first).to_contain_text("page 2 of 3")
+    assert visitor.width_of_content() <= size[0]
+    name = f"documents-{size[0]}{'-dark' if dark else ''}"
+    visitor.screenshot(name)
+    visitor.page.locator('[class*="st-key-open-"] button').first.click()
+    picture = visitor.dialog.locator(".vf-large img")
+    expect(picture).to_have_attribute("src", re.compile("/content"))
+    visitor.dialog.get_by_text("Why this hit").click()
+    expect(picture).to_have_attribute("src", re.compile("/heatmap.*glazed"))
+    visitor.page.wait_for_function("document.querySelector('.vf-large img').naturalWidth > 0")
+    visitor.screenshot(f"{name}-why")
+    visitor.dialog.get_by_role("button", name="Page after").click()
+    expect(visitor.dialog.get_by_text("3 of 3").first).to_be_visible()
+    expect(visitor.dialog.get_by_role("link", name="Open PDF")).to_have_attribute(
+        "href", re.compile("/content#page=3$")
+    )

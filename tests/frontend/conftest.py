@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
 import streamlit as st
+
+from viewfinder.ids import page_id
 
 
 def record(image_id: str, name: str) -> dict[str, Any]:
@@ -28,6 +31,28 @@ def record(image_id: str, name: str) -> dict[str, Any]:
         "height": 480,
         "tags": ["pets"],
     }
+
+
+def document(document_id: str, name: str, pages: int) -> list[dict[str, Any]]:
+    """A PDF and its pages."""
+    of_all = {"media_type": "application/pdf", "pages": pages}
+    whole = {**record(document_id, name), **of_all, "kind": "document"}
+    return [
+        whole,
+        *(
+            {
+                **record(str(page_id(UUID(document_id), number)), name),
+                **of_all,
+                "kind": "page",
+                "page": number,
+                "size_bytes": 0,
+                "document_id": document_id,
+                "document_url": whole["url"],
+                "text_source": "ocr",
+            }
+            for number in range(1, pages + 1)
+        ),
+    ]
 
 
 def problem(status: int, detail: str, code: str = "unsupported_media_type") -> dict[str, Any]:
@@ -52,6 +77,7 @@ class FakeGateway:
     uploads: list[bytes] = field(default_factory=list)
     refuses: dict[str, str] = field(default_factory=dict)
     fails: dict[str, str] = field(default_factory=dict)
+    locked: dict[str, str] = field(default_factory=dict)  # file names, and what opens them
     tags: list[dict[str, Any]] = field(default_factory=list)
     problem: dict[str, Any] | None = None
     vision: dict[str, Any] = field(
@@ -61,6 +87,7 @@ class FakeGateway:
     answer_events: str = ""
     url: str = ""
     relevance: float | None = None
+    matched: list[str] = field(default_factory=list)
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
         address = urlsplit(target)
@@ -82,8 +109,11 @@ class FakeGateway:
             return 200, self._hits([image for image in self.images if image["id"] != own])
         if (method, path) == ("GET", "/images"):
             self.lists.append(target)
-            page = self.images[: int(query["limit"][0])]
-            return 200, {"images": page, "total": len(self.images), "next_cursor": None}
+            whole = [image for image in self.images if image.get("kind") != "page"]
+            page = whole[: int(query["limit"][0])]
+            return 200, {"images": page, "total": len(whole), "next_cursor": None}
+        if path.endswith("/text"):
+            return 200, {"source": "ocr", "text": "Harlow Optics\n<b>Total 12</b>", "words": []}
         found = next(image for image in self.images if image["id"] == path.split("/")[2])
         if method == "DELETE":
             self.deleted.append(found["id"])
@@ -100,19 +130,23 @@ class FakeGateway:
     def _take(self, body: bytes) -> tuple[int, dict[str, Any]]:
         self.uploads.append(body)
         names = [name.decode() for name in re.findall(rb'filename="([^"]+)"', body)]
+        sent = re.search(rb'name="password"\r\n\r\n([^\r]*)', body)
+        password = sent[1].decode() if sent else ""
+        rejected, accepted = [], []
         for name in names:
-            if name not in self.refuses:
+            if name in self.refuses:
+                rejected.append({"file_name": name, "error": problem(415, self.refuses[name])})
+            elif self.locked.get(name, password) != password:
+                code = "wrong_password" if password else "password_required"
+                rejected.append({"file_name": name, "error": problem(422, "encrypted", code)})
+            elif name.endswith(".pdf"):
+                self.images += document(str(uuid5(NAMESPACE_URL, name)), name, 3)
+                accepted.append({**self.images[-4], "duplicate": False})
+            else:
                 self.images.append(record(f"id-of-{name}", name))
-        rejected = [
-            {"file_name": name, "error": problem(415, self.refuses[name])}
-            for name in names
-            if name in self.refuses
-        ]
-        accepted = [
-            {**record(f"id-of-{name}", name), "duplicate": False}
-            for name in names
-            if name not in self.refuses
-        ]
+                accepted.append({**self.images[-1], "duplicate": False})
+        if not accepted:
+            return 422, {**problem(422, "none was accepted"), "rejected": rejected}
         return 202, {"images": accepted, "rejected": rejected, "job_id": "j"}
 
     def _job(self, job_id: str) -> dict[str, Any]:
@@ -121,11 +155,12 @@ class FakeGateway:
             for image in self.images
             if (reason := self.fails.get(image["file_name"]))
         ]
+        counted = [image for image in self.images if image.get("kind") != "document"]
         return {
             "job_id": job_id,
-            "total": len(self.images),
+            "total": len(counted),
             "stored": 0,
-            "indexed": len(self.images) - len(failures),
+            "indexed": len(counted) - len(failures),
             "failed": len(failures),
             "gone": 0,
             "done": True,
@@ -134,8 +169,11 @@ class FakeGateway:
 
     def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
         start, size = int(asked.get("cursor", 0)), asked["top_k"]
-        answer = self._hits(self.images[start : start + size])
-        if start + size < len(self.images):
+        found = [image for image in self.images if image.get("page", 1) == 1]
+        answer = self._hits(
+            [one for one in found if one.get("kind") != "document"][start : start + size]
+        )
+        if start + size < len(found):
             answer["next_cursor"] = str(start + size)
         if asked.get("facets"):
             answer["facets"] = [{"key": "tags", "values": self.tags}]
@@ -147,13 +185,26 @@ class FakeGateway:
                 "id": image["id"],
                 "score": 0.5 - number / 100,
                 "relevance": self.relevance,
+                "matched": self.matched,
                 "url": image["url"],
                 "thumbnail_url": image["thumbnail_url"],
-                "metadata": {"file_name": image["file_name"]},
+                "metadata": {
+                    "file_name": image["file_name"],
+                    "page": image.get("page"),
+                    "pages": image.get("pages"),
+                },
+                "pages": self._other_pages(image),
             }
             for number, image in enumerate(images)
         ]
         return {"query": "q", "results": hits, "total": len(hits), "latency_ms": 1.0}
+
+    def _other_pages(self, page: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            {"score": 0.1, **{key: other[key] for key in ("id", "page", "url", "thumbnail_url")}}
+            for other in self.images
+            if other.get("document_id") == page.get("document_id", "") and other != page
+        ]
 
 
 @pytest.fixture

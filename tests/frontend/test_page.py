@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.frontend.conftest import FakeGateway, problem, record
-
-APP = str(Path(__file__).parents[2] / "frontend" / "app.py")
-TIMEOUT_S = 30
-
-
-def page() -> AppTest:
-    return AppTest.from_file(APP, default_timeout=TIMEOUT_S).run()
-
-
-def texts(app: AppTest) -> str:
-    shown = [*app.markdown, *app.caption, *app.error, *app.warning, *app.success]
-    return "\n".join([*(str(element.value) for element in shown), *markups(app)])
-
-
-def markups(app: AppTest) -> list[str]:
-    return [element.proto.body for element in app.get("html")]
-
-
-def drop(app: AppTest, *names: str) -> None:
-    app.file_uploader(key="files-0").set_value([(name, b"bytes", "image/jpeg") for name in names])
-    app.run()
-    wait_for_uploads(app)
-
-
-def wait_for_uploads(app: AppTest) -> None:
-    for sending in app.session_state["sendings"]:
-        sending.wait(TIMEOUT_S)
-    app.run()
+from tests.frontend.page_driver import (
+    APP,
+    TIMEOUT_S,
+    drop,
+    markups,
+    page,
+    texts,
+    wait_for_uploads,
+)
 
 
 def test_an_empty_installation_says_what_to_do(gateway: FakeGateway) -> None:

@@ -155,3 +155,25 @@ def test_visual_knows_no_words() -> None:
     found = word_search("a dog", "auto", words)
     assert found is not None
     assert replace(found, weights=HYBRID) == word_search("a dog", "hybrid", words)
+
+
+def test_the_more_words_a_text_has_the_more_it_is_worth_but_one_may_be_chance() -> None:
+    grown = [HYBRID.of_some(has, 5) for has in range(1, 5)]
+    assert grown == sorted(grown)
+    assert grown[0] == HYBRID.some
+    assert grown[2] > HYBRID.look
+    assert grown[3] == HYBRID.all
+    careful = [AUTO.of_some(has, 5) for has in range(1, 5)]
+    assert careful[:2] == [AUTO.some] * 2
+    assert AUTO.some < careful[2] < grown[2]
+
+
+def test_a_page_with_most_words_comes_before_what_only_looks_right() -> None:
+    asked = range(5)
+    words = QueryWords(
+        SparseVector(tuple(asked), (1.0,) * 5), dict.fromkeys(asked, ""), frozenset(asked)
+    )
+    look = [hit(number) for number in range(1, 60)]
+    by_words = [hit(59, 0, 1, 2), *(hit(number, 0) for number in range(2, 30))]
+    best = fuse(look, [WordSearch(words, HYBRID).ranked(by_words)], HYBRID.look)[0]
+    assert best.id.int == 59

@@ -61,7 +61,7 @@ def ingest(
     from bench.figures import report
     from bench.ingest import measure_ingest
 
-    with _gateway(api) as url:
+    with measured_gateway(api) as url:
         report("Ingest", measure_ingest(url, pictures, single, folder), json_file)
 
 
@@ -117,7 +117,7 @@ def search(
     except ValueError as error:
         raise fail(str(error), WRONG_ARGUMENT) from None
     load = SearchLoad(requests, concurrency, warm_up, top_k, filters, cache, exact, seed)
-    with _gateway(api, data_dir) as url:
+    with measured_gateway(api, data_dir) as url:
         if api is None and data_dir is None:
             fill(url, pictures)
         try:
@@ -395,7 +395,8 @@ def _filters(text: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _gateway(api: str | None, data_dir: Path | None = None) -> Iterator[str]:
+def measured_gateway(api: str | None, data_dir: Path | None = None) -> Iterator[str]:
+    """The address of the one to measure: `api`, else of a stack that runs as long as this does."""
     if api is not None:
         yield api
         return

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from viewfinder.cli.bench import JsonFile
-from viewfinder.cli.connection import WRONG_ARGUMENT, fail
+from viewfinder.cli.bench import Api, JsonFile, measured_gateway
+from viewfinder.cli.connection import WRONG_ARGUMENT, ConnectionSettings, fail
 
 DatasetPath = Annotated[
     Path, typer.Argument(help="A JSONL file of captions, or a folder with one folder a label.")
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         """Measure how good answers are."""
 
     evaluations.command("retrieval")(retrieval)
+    evaluations.command("documents")(documents)
     app.add_typer(evaluations, name="eval")
 
 
@@ -89,3 +90,51 @@ def retrieval(
         raise fail(f"{error.strerror or error}{where}") from None
     if json_file is not None:
         write_json(evaluation.figures(), json_file)
+
+
+def documents(
+    seed: Annotated[int, typer.Option(help="Other documents with another one.")] = 0,
+    target: Annotated[
+        float, typer.Option(min=0, max=100, help="Percent of pages that hybrid must find first.")
+    ] = 0,
+    save: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Also write the documents here.")
+    ] = None,
+    json_file: JsonFile = None,
+    api: Api = None,
+) -> None:
+    """Make 100 pages with known words, upload them, and ask for each of them in every mode.
+
+    Invoices, letters, slides, receipts and screenshots: 40 pages have a text layer, 30 are
+    scanned, 30 are plain pictures. Exit status 1: the target was missed.
+
+    viewfinder eval documents --target 95 --json documents.json
+    """
+    from bench.document_pages import ReportlabMissing
+    from bench.documents import NotReadError, evaluate_documents
+    from bench.documents_table import show
+    from bench.figures import write_json
+    from bench.made_documents import made_documents
+    from viewfinder.client import Client
+    from viewfinder.errors import ViewfinderError
+    from viewfinder.settings import load_settings
+
+    try:
+        made = list(made_documents(seed))
+        if save is not None:
+            save.mkdir(parents=True, exist_ok=True)
+            for one in made:
+                (save / one.file_name).write_bytes(one.content)
+        key = load_settings(ConnectionSettings).api_key or None
+        with measured_gateway(api) as url, Client(url, api_key=key) as client:
+            found = evaluate_documents(client, made, Console(stderr=True))
+    except ReportlabMissing as problem:
+        raise fail(str(problem), WRONG_ARGUMENT) from None
+    except (NotReadError, ViewfinderError) as problem:
+        raise fail(str(problem)) from None
+    show(Console(highlight=False), found)
+    figures = found.figures()
+    if json_file is not None:
+        write_json(figures, json_file)
+    if (reached := float(figures["hybrid_r_at_1"])) < target:
+        raise fail(f"hybrid finds {reached:g} % of the pages first, the target is {target:g} %")
