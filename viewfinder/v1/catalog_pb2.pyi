@@ -250,7 +250,7 @@ class CatalogStats(_message.Message):
     def __init__(self, by_state: _Optional[_Mapping[str, int]] = ..., total: _Optional[int] = ..., size_bytes: _Optional[int] = ..., documents: _Optional[int] = ..., pages: _Optional[int] = ..., to_read: _Optional[int] = ...) -> None: ...
 
 class ClaimWorkRequest(_message.Message):
-    __slots__ = ("claim_id", "limit", "lease_s", "reads", "document_encoder", "describes", "describer", "describe_limit", "describing", "vision_model", "describe_lease_s")
+    __slots__ = ("claim_id", "limit", "lease_s", "reads", "document_encoder", "describes", "describer", "describe_limit", "describing", "describe_lease_s")
     CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASE_S_FIELD_NUMBER: _ClassVar[int]
@@ -260,7 +260,6 @@ class ClaimWorkRequest(_message.Message):
     DESCRIBER_FIELD_NUMBER: _ClassVar[int]
     DESCRIBE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     DESCRIBING_FIELD_NUMBER: _ClassVar[int]
-    VISION_MODEL_FIELD_NUMBER: _ClassVar[int]
     DESCRIBE_LEASE_S_FIELD_NUMBER: _ClassVar[int]
     claim_id: str
     limit: int
@@ -271,9 +270,8 @@ class ClaimWorkRequest(_message.Message):
     describer: str
     describe_limit: int
     describing: _containers.RepeatedScalarFieldContainer[str]
-    vision_model: str
     describe_lease_s: int
-    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ..., reads: _Optional[bool] = ..., document_encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., describes: _Optional[bool] = ..., describer: _Optional[str] = ..., describe_limit: _Optional[int] = ..., describing: _Optional[_Iterable[str]] = ..., vision_model: _Optional[str] = ..., describe_lease_s: _Optional[int] = ...) -> None: ...
+    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ..., reads: _Optional[bool] = ..., document_encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., describes: _Optional[bool] = ..., describer: _Optional[str] = ..., describe_limit: _Optional[int] = ..., describing: _Optional[_Iterable[str]] = ..., describe_lease_s: _Optional[int] = ...) -> None: ...
 
 class ClaimWorkResponse(_message.Message):
     __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to", "to_read", "documents", "drop", "to_describe")
