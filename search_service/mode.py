@@ -21,7 +21,7 @@ HYBRID = ListWeights(some=0.5, all=2.0, late=1.0, by_share=True, grows_from=2, p
 # An encoder of pictures reads nothing: its look decides only between pages that are equal else.
 DOCUMENT = ListWeights(some=1.0, all=2.0, late=1.0, look=0.25, by_share=True)
 # Whoever asks for it has had them described, to be found by these words.
-DESCRIPTION = ListWeights(some=1.0, all=2.0, look=0.25, by_share=True)
+DESCRIPTION = ListWeights(some=1.0, all=2.0, look=0.25, by_share=True, grows_from=2, power=1.5)
 
 WEIGHTS = MappingProxyType(
     {"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT, "description": DESCRIPTION}

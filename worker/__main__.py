@@ -63,8 +63,8 @@ def main(
             index,
             renditions,
             stop,
-            describer,
             BatchLimits(pictures=settings.batch_size),
+            describer=describer,
         )
         WorkLoop(
             queue,

@@ -124,10 +124,10 @@ class BatchRunner:
         index: Index,
         renditions: Renditions,
         stop: StopSignal,
-        describer: DescribesPictures | None = None,
         limits: BatchLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        describer: DescribesPictures | None = None,
     ) -> None:
         self._catalog = catalog
         self._abilities = abilities

@@ -168,11 +168,8 @@ def cost(asked: DescriptionsAsked) -> str:
 
 def told(now: DescriptionProgress) -> str:
     """How far it is, in lines for people."""
-    lines = [f"{now.described:,} are described, {now.waiting:,} wait."]
-    if now.edited:
-        lines[0] = (
-            f"{now.described:,} are described ({now.edited:,} by hand), {now.waiting:,} wait."
-        )
+    by_hand = f" ({now.edited:,} by hand)" if now.edited else ""
+    lines = [f"{now.described:,} are described{by_hand}, {now.waiting:,} wait."]
     if now.waiting and now.held_up:
         lines.append(f"Held up: {plain(now.held_up)}")
     if not now.enabled:
