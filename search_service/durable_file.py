@@ -1,4 +1,4 @@
-"""Small files that are either as before or as after, whatever happens in between."""
+"""Files that are either as before or as after, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -22,10 +22,33 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_path(path.parent)
     except OSError as error:
         raise StorageFull(where=str(path), reason=error.strerror or str(error)) from error
+
+
+def sync_log(folder: Path) -> None:
+    """Fsync the write-ahead log of the shard in this folder, whoever has it open.
+
+    Raises:
+        StorageFull: the disk refuses.
+    """
+    log = folder / "wal"
+    while log.exists():
+        try:
+            for file in (*log.iterdir(), log):
+                sync_path(file)
+        except FileNotFoundError:
+            continue  # a full segment of the log was renamed meanwhile: look again
+        except OSError as error:
+            raise StorageFull(str(folder), error.strerror or str(error)) from error
+        return
+
+
+def sync_path(path: Path) -> None:
+    """Fsync a file or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -11,7 +11,6 @@ The edge_*.py modules, and words.py, are the only ones that know this engine.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from uuid import UUID
 
 import qdrant_edge as edge
 
+from search_service.durable_file import sync_log, sync_path
 from search_service.edge_config import WORDS, shard_config
 from search_service.edge_filter import edge_filter
 from search_service.edge_points import (
@@ -192,6 +192,8 @@ class EdgeShard:
             return []
         found_by = edge_filter(query.conditions, query.without)
         with self._engine_call():
+            if query.vector is None and found_by is not None and not self._has_words(query):
+                return []  # found in 0.01 ms; with the filter the engine takes 1 ms to see it
             params = None if query.vector is None else self._params(query, found_by)
             stages = first_stage(query, found_by, params)
             request = edge.QueryRequest(
@@ -205,6 +207,11 @@ class EdgeShard:
                 params=params if stages is None else self._late_params(),
             )
             return [hit_of(point, query) for point in self._shard.query(request)]
+
+    def _has_words(self, query: IndexQuery) -> bool:
+        """Whether any text has one of the words, whatever the filter."""
+        request = edge.QueryRequest(query=nearest_to(query), limit=1, with_payload=False)
+        return bool(self._shard.query(request))
 
     def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there."""
@@ -358,33 +365,6 @@ def _add_words(folder: Path) -> None:
     shard.update(edge.UpdateOperation.create_sparse_vector(WORDS, edge.Modifier.Idf))
     shard.flush()
     shard.close()
-
-
-def sync_log(folder: Path) -> None:
-    """Fsync the write-ahead log of the shard in this folder, whoever has it open.
-
-    Raises:
-        StorageFull: the disk refuses.
-    """
-    log = folder / "wal"
-    while log.exists():
-        try:
-            for file in (*log.iterdir(), log):
-                sync_path(file)
-        except FileNotFoundError:
-            continue  # a full segment of the log was renamed meanwhile: look again
-        except OSError as error:
-            raise StorageFull(str(folder), error.strerror or str(error)) from error
-        return
-
-
-def sync_path(path: Path) -> None:
-    """Fsync a file or a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _why_unusable(folder: Path, error: BaseException) -> str:

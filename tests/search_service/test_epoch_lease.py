@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from search_service.collection_set import CollectionSet
 from search_service.epoch_lease import EpochLease
 from tests.conftest import ValkeyServer
 from tests.search_service.points import SPEC, some_points
+from viewfinder.errors import EncoderMismatch
 from viewfinder.redis_run import RedisRuns, epoch_key
 from viewfinder.settings import SharedSettings
 
@@ -287,6 +289,8 @@ async def test_all_that_changes_answers_is_told(collections: CollectionSet) -> N
 
 
 async def test_a_write_that_fails_is_told_too(collections: CollectionSet) -> None:
+    points, vectors = some_points(3)
+    await collections.upsert(SPEC, points, vectors, beside=False)
     told = 0
 
     async def tell() -> None:
@@ -294,9 +298,9 @@ async def test_a_write_that_fails_is_told_too(collections: CollectionSet) -> Non
         told += 1
 
     collections.tell_caches = tell
-    points, vectors = some_points(3)
-    with pytest.raises(Exception, match="numbers for every point"):
-        await collections.upsert(SPEC, points, vectors[:, :4], beside=False)
+    other = replace(SPEC, revision="another")
+    with pytest.raises(EncoderMismatch):
+        await collections.upsert(other, points, vectors, beside=False)
     assert told == 1
 
 
