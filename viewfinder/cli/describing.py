@@ -153,7 +153,7 @@ def cost(asked: DescriptionsAsked) -> str:
     tokens = f"{estimate.input_tokens:,} tokens in and {estimate.output_tokens:,} out"
     lines = [f"{asked.asked:,} {would} described by {plain(asked.model)}: about {tokens}"]
     if estimate.cost is not None:
-        lines[0] += f", {estimate.cost:,.2f} in money"
+        lines[0] += f", price {estimate.cost:,.2f}"
     if estimate.seconds is not None:
         lines[0] += f", {readable(estimate.seconds)}"
     lines[0] += "."
