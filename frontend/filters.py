@@ -38,7 +38,9 @@ _MODES: dict[SearchMode, str] = {
     "visual": "What pictures show",
     "hybrid": "Words in them, names and tags too",
     "document": "Pages of documents only",
+    "description": "What a vision model said of them",
 }
+_UNORDERED = ("document", "description")
 _SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}
 _ALIKE = 0.95
 """Cosine from which pictures are shown once."""
@@ -103,7 +105,7 @@ def filter_controls(*, used: bool) -> Wanted:
             default="best",
             key="sort",
             required=True,
-            disabled=mode == "document",
+            disabled=mode in _UNORDERED,
         )
         once = st.toggle("Show pictures that look the same once", key="alike-once")
         st.button("Clear", on_click=_clear, disabled=not active, key="clear-filters")
@@ -113,8 +115,8 @@ def filter_controls(*, used: bool) -> Wanted:
         least,
         mode,
         negative=without.strip(),
-        # Pages are not ordered by time.
-        sort="relevance" if mode == "document" else _SORTS.get(sort or "best", "relevance"),
+        # Found by words, they are not ordered by time.
+        sort="relevance" if mode in _UNORDERED else _SORTS.get(sort or "best", "relevance"),
         collapse=_ALIKE if once else 0.0,
     )
 

@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from gateway import (
     content,
+    descriptions,
     heatmap,
     images,
     jobs,
@@ -68,6 +69,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         uploads,
         images,
         questions,
+        descriptions,
         jobs,
         reindex,
         status,

@@ -83,6 +83,12 @@ ANSWER = {
 
 UPDATE = {"new tags": {"value": {"tags": ["holiday"], "metadata": {"customer": "ACME"}}}}
 
+DESCRIPTIONS = {
+    "what it would cost": {"value": {"all": True, "dry_run": True}},
+    "what has a tag": {"value": {"tag": ["holiday"]}},
+    "one picture again": {"value": {"ids": [IMAGE_ID], "again": True}},
+}
+
 LOOKUP = {"one id": {"value": {"ids": [IMAGE_ID]}}}
 
 UPLOAD: dict[str, Any] = {
@@ -104,6 +110,10 @@ UPLOAD: dict[str, Any] = {
                             "type": "string",
                             "format": "password",
                             "description": "That opens encrypted PDFs; before the files",
+                        },
+                        "describe": {
+                            "type": "boolean",
+                            "description": "By the vision model, once indexed; before the files",
                         },
                         "file_path": {
                             "type": "string",

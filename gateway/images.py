@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Query, Response
 
 from gateway import examples
 from gateway.answers import answer
+from gateway.descriptions import written
 from gateway.json_values import checked_metadata
 from gateway.parts import Parts, PartsDep
 from gateway.records import image_record, kind_of, picture_text, state_of
@@ -139,7 +140,7 @@ async def get_text(image_id: UUID, parts: PartsDep) -> Response:
 
 @router.patch(
     "/images/{image_id}",
-    summary="Change tags and metadata",
+    summary="Change tags, metadata and description",
     response_model=api.ImageRecord,
     responses=examples.problems(404, 409, 413, 422),
 )
@@ -149,7 +150,8 @@ async def update_image(
     parts: PartsDep,
 ) -> Response:
     """What is given replaces, what is left out stays. The index follows within moments. Pages have
-    what their document has, and are not changed alone."""
+    what their document has, and are not changed alone, but each has a description of its own. A
+    `description` counts as edited by hand; null takes it away."""
     request = catalog_pb2.UpdateImageRequest(id=str(image_id))
     if change.tags is not None:
         request.tags.values.extend(change.tags)
@@ -157,6 +159,9 @@ async def update_image(
     if change.metadata is not None:
         limit = parts.settings.max_metadata_bytes
         request.metadata.CopyFrom(checked_metadata(change.metadata, limit))
+    if "description" in change.model_fields_set:
+        request.description.CopyFrom(written(change.description))
+        request.description.SetInParent()
     record = await parts.services.catalog.UpdateImage(request, timeout=QUICK_S)
     return answer(image_record(record, parts.urls))
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.descriptions import description_of
 from gateway.json_values import from_struct
 from gateway.urls import Urls
 from viewfinder import api_models as api
@@ -37,6 +38,7 @@ def image_record(record: catalog_pb2.ImageRecord, urls: Urls) -> api.ImageRecord
         width=record.width,
         height=record.height,
         tags=list(record.tags),
+        description=description_of(record),
         metadata=from_struct(record.metadata),
         exif=api.Exif(
             taken_at=exif.taken_at or None,

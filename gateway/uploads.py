@@ -29,8 +29,10 @@ from viewfinder.errors import InvalidRequest, ViewfinderError
 from viewfinder.ids import new_id
 from viewfinder.v1 import catalog_pb2, upload_pb2
 
-_FIELDS = "tags, metadata, job_id, password, file_path, and files"
+_FIELDS = "tags, metadata, job_id, password, describe, file_path, and files"
+_YES, _NO = ("true", "1", "yes"), ("false", "0", "no", "")
 _MAX_PATH_CHARS = 4096
+_DESCRIBING = "describe=true"
 
 router = APIRouter(tags=["pictures"])
 _tags: TypeAdapter[list[str]] = TypeAdapter(api.Tags)
@@ -45,6 +47,7 @@ class _Options:
     tags: list[str] = field(default_factory=list)
     metadata: Struct = field(default_factory=Struct)
     password: str = field(default="", repr=False)
+    describe: bool = False
     file_path: str = ""  # of the next file only
     is_late: bool = False  # tags or metadata came after a file
 
@@ -69,6 +72,8 @@ class _Options:
                 )
             case "job_id":
                 self.job_id = _uuid(sent.value)
+            case "describe":
+                self.describe = _flag(sent, is_late)
             case "file_path":
                 self.file_path = _path(sent.value)
             case _:
@@ -86,6 +91,7 @@ class _Options:
             metadata=self.metadata,
             file_path=path,
             password=self.password,
+            describe=self.describe,
         )
 
 
@@ -148,7 +154,8 @@ async def upload(request: Request, parts: PartsDep) -> Response:
 
     As a form: `tags` (repeated, separated by commas, or a JSON list) and `metadata` (a JSON object)
     are for all files; `job_id` comes before them, so does the `password` that opens encrypted PDFs
-    among them, and a `file_path` before each. A file that is refused is in `rejected`, the others
+    among them and `describe` (true: the vision model describes all of them once they are
+    indexed), and a `file_path` before each. A file that is refused is in `rejected`, the others
     are not concerned. As JSON: one picture or PDF as base64.
     """
     content_type = request.headers.get("content-type", "")
@@ -188,6 +195,8 @@ async def _upload_form(events: AsyncIterator[Event], parts: Parts) -> Response:
                 outgoing = None
             else:
                 options.take(event, is_late=files > 0)
+                if options.describe:
+                    parts.vision_model(_DESCRIBING)
     finally:
         if outgoing is not None:
             await outgoing.abandon()
@@ -209,6 +218,8 @@ async def _label(images: list[api.UploadedImage], options: _Options, parts: Part
 
 async def _upload_json(request: Request, parts: Parts) -> Response:
     body = api.Base64Upload.model_validate_json(await request.body())
+    if body.describe:
+        parts.vision_model(_DESCRIBING)
     metadata = checked_metadata(body.metadata, parts.settings.max_metadata_bytes)
     limit = parts.settings.max_inline_image_bytes
     data = await asyncio.to_thread(from_base64, body.image_base64, limit)
@@ -220,6 +231,7 @@ async def _upload_json(request: Request, parts: Parts) -> Response:
         metadata=metadata,
         file_path=body.file_path,
         password=_password(body.password.get_secret_value(), is_late=False),
+        describe=body.describe,
     )
     outcome = _Outcome(parts)
     outgoing = OutgoingFile(parts.services.upload, header)
@@ -263,6 +275,15 @@ def _uuid(value: str) -> str:
         raise InvalidRequest(
             field="job_id", value=ascii(value[:100]), allowed="a UUID, or nothing"
         ) from None
+
+
+def _flag(sent: Field, is_late: bool) -> bool:
+    if is_late:
+        raise InvalidRequest(field=sent.name, value="after a file", allowed="before the files")
+    value = sent.value.strip().lower()
+    if value not in (*_YES, *_NO):
+        raise InvalidRequest(field=sent.name, value=ascii(sent.value[:100]), allowed="true, false")
+    return value in _YES
 
 
 def _password(value: str, is_late: bool) -> str:

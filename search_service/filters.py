@@ -43,6 +43,7 @@ FILTER_KEYS: Mapping[str, KeyKind] = MappingProxyType(
         "media_type": "text",
         "camera": "text",
         "document": "text",
+        "description": "text",
         "page": "integer",
         "size_bytes": "integer",
         "width": "integer",

@@ -1,15 +1,16 @@
-"""How a text is looked for: by what pictures show, by the words that are known of them, and by the
-pages that a document encoder has seen."""
+"""How a text is looked for: by what pictures show, by the words that are known of them, among them
+those of their descriptions, and by the pages that a document encoder has seen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
 from search_service.fusion import ListWeights, WordSearch
 from search_service.words import Bm25Words
 
-Mode = Literal["auto", "visual", "hybrid", "document"]
+Mode = Literal["auto", "visual", "hybrid", "document", "description"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 # Measured, see docs/evaluation.md: words that only nudge never made plain descriptions worse, also
@@ -19,8 +20,16 @@ AUTO = ListWeights(some=0.25, all=2.0, few=10, grows_from=3, power=2.0)
 HYBRID = ListWeights(some=0.5, all=2.0, late=1.0, by_share=True, grows_from=2, power=1.5)
 # An encoder of pictures reads nothing: its look decides only between pages that are equal else.
 DOCUMENT = ListWeights(some=1.0, all=2.0, late=1.0, look=0.25, by_share=True)
+# Whoever asks for it has had them described, to be found by these words.
+DESCRIPTION = ListWeights(some=1.0, all=2.0, look=0.25, by_share=True, grows_from=2, power=1.5)
 
-WEIGHTS = MappingProxyType({"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT})
+WEIGHTS = MappingProxyType(
+    {"auto": AUTO, "hybrid": HYBRID, "document": DOCUMENT, "description": DESCRIPTION}
+)
+NEEDED: Mapping[Mode, str] = MappingProxyType(
+    {"document": "document", "description": "description"}
+)
+"""What a picture's payload must have, to be found this way."""
 
 
 def word_search(text: str, mode: Mode, words: Bm25Words) -> WordSearch | None:

@@ -22,7 +22,7 @@ from search_service.filters import parse_filters
 from search_service.folding import Found
 from search_service.fusion import WordSearch
 from search_service.late_search import DocumentEncoder, LateQuery, LateSearch
-from search_service.mode import WEIGHTS, word_search
+from search_service.mode import NEEDED, WEIGHTS, word_search
 from search_service.page_search import FusedSearch, Page, find_page
 from search_service.paging import (
     Cursor,
@@ -105,9 +105,10 @@ class Searcher:
         check_facets(wanted.facets)
         wanted = as_meant(wanted)
         of_documents = wanted.mode == "document"
+        judged_by_look = wanted.mode not in NEEDED
         conditions = parse_filters(wanted.filters)
-        if of_documents:
-            conditions = (*conditions, Exists("document"))
+        if wanted.mode in NEEDED:
+            conditions = (*conditions, Exists(NEEDED[wanted.mode]))
         collection = self._collections.active  # the same all through, also when it is switched
         cursor = None
         if wanted.cursor:
@@ -154,7 +155,7 @@ class Searcher:
                 weights,
                 search,
                 collection.retrieve,
-                judge=None if of_documents else judge,
+                judge=judge if judged_by_look else None,
             )
             fused = FusedSearch(beside.find, weights.look, pages_found=of_documents)
         page = await find_page(wanted, query, cursor, find, collection.retrieve, fused, curve)
@@ -170,7 +171,7 @@ class Searcher:
             facets=tuple(facets),
             curve=curve,
             words=None if by_words is None else by_words.words,
-            judged_by_look=not of_documents,
+            judged_by_look=judged_by_look,
         )
 
     def _word_search(self, wanted: Wanted) -> WordSearch | None:

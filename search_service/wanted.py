@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from search_service.mode import MODES, Mode
+from search_service.mode import MODES, NEEDED, Mode
 from viewfinder.calibration import QueryKind
 from viewfinder.errors import ImageNotFound, InvalidRequest
 
@@ -132,8 +132,8 @@ def check(wanted: Wanted) -> None:
         raise InvalidRequest("sort", repr(wanted.sort)[:100], ", ".join(SORTS))
     if isinstance(wanted.query, ByText) and wanted.query.mode not in MODES:
         raise InvalidRequest("mode", repr(wanted.query.mode)[:100], ", ".join(MODES))
-    if wanted.mode == "document" and wanted.sort != "relevance":
-        raise InvalidRequest("sort", f"{wanted.sort!r} with mode=document", "relevance")
+    if wanted.mode in NEEDED and wanted.sort != "relevance":
+        raise InvalidRequest("sort", f"{wanted.sort!r} with mode={wanted.mode}", "relevance")
     if len(wanted.facets) > MAX_FACETS:
         raise InvalidRequest("facets", f"{len(wanted.facets)} keys", f"at most {MAX_FACETS}")
     if len(wanted.also) > MAX_EXAMPLES:

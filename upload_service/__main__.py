@@ -12,6 +12,7 @@ import structlog
 from upload_service.catalog import Catalog
 from upload_service.claims import Claims
 from upload_service.database import Writer, open_catalogue
+from upload_service.description_requests import DescriptionRequests
 from upload_service.intake import Intake
 from upload_service.jobs import Changes, Jobs
 from upload_service.reconciler import Reconciler
@@ -66,7 +67,15 @@ async def serve(settings: UploadSettings) -> None:
         )
         server.add(
             catalog_pb2_grpc.add_CatalogServiceServicer_to_server,
-            CatalogAdapter(catalog, claims, Jobs(engine, changes), changes, reindexing, reconciler),
+            CatalogAdapter(
+                catalog,
+                claims,
+                Jobs(engine, changes),
+                changes,
+                reindexing,
+                reconciler,
+                DescriptionRequests(writer, claims.describing, time.time),
+            ),
             "viewfinder.v1.CatalogService",
         )
         background = [

@@ -32,6 +32,7 @@ class Arrival:
     tags: list[str]
     metadata: dict[str, Any]
     password: str = field(default="", repr=False)
+    describe: bool = False
 
 
 def is_whole(session: Session, row: Image, password: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 from upload_service import documents
 from upload_service.arrivals import Arrival, is_whole, join_job, set_tags, take_again, take_new
 from upload_service.database import Writer
+from upload_service.description_requests import ask_for
+from upload_service.descriptions import Described, descriptions_of, edit
 from upload_service.kinds import DOCUMENT, EMBEDDED, PAGE
 from upload_service.snapshot import Snapshot, snapshot
 from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STATES, STORED
@@ -137,7 +139,14 @@ class Catalog:
                 raise ImageNotFound(image_id=image_id)
             return stored_text(session, row)
 
-    def known_duplicate(self, image_id: str, job_id: str, password: str = "") -> Image | None:
+    def descriptions(self, images: Sequence[Image]) -> dict[str, Described]:
+        """What they show, by id, of those that are described."""
+        with Session(self._engine) as session:
+            return descriptions_of(session, images)
+
+    def known_duplicate(
+        self, image_id: str, job_id: str, password: str = "", describe: bool = False
+    ) -> Image | None:
         """The original with this id when nothing need be done for it; it joins the job."""
 
         def change(session: Session) -> Image | None:
@@ -145,6 +154,8 @@ class Catalog:
             if row is None or not is_whole(session, row, password):
                 return None
             join_job(session, job_id, row, self._clock())
+            if describe:
+                ask_for(session, row, self._clock())
             return row
 
         return self._writer.write(change)
@@ -171,19 +182,28 @@ class Catalog:
             else:
                 duplicate = take_again(session, row, arrival, now)
             join_job(session, job_id, row, now)
+            if arrival.describe:
+                ask_for(session, row, now)
             return row, duplicate
 
         return self._writer.write(change)
 
     def update(
-        self, image_id: str, tags: Sequence[str] | None, metadata: dict[str, Any] | None
+        self,
+        image_id: str,
+        tags: Sequence[str] | None,
+        metadata: dict[str, Any] | None,
+        description: Described | Literal["kept"] | None = "kept",
     ) -> Image:
-        """Replace tags, metadata or both, of a document those of its pages; the index follows.
+        """Replace what is given, of a document also those of its pages; the index follows.
+
+        `description`: None takes it away. It is a picture's or a page's own.
 
         Raises:
             ImageNotFound: there is none.
-            PageOfDocument: it has those of its document.
+            PageOfDocument: it has tags and metadata of its document.
             MetadataTooLarge: over the limits.
+            InvalidRequest: a description of a document.
         """
         clean_tags = None if tags is None else self.checked_tags(tags)
         if metadata is not None:
@@ -193,7 +213,12 @@ class Catalog:
             row = session.scalar(select(Image).where(Image.id == image_id))
             if row is None or row.state == DELETING:
                 raise ImageNotFound(image_id=image_id)
-            _refuse_page(row)
+            if clean_tags is not None or metadata is not None:
+                _refuse_page(row)
+            if description != "kept":
+                if row.kind == DOCUMENT:
+                    raise InvalidRequest("description", "of a document", "one of its pages")
+                edit(session, row, description, self._clock())
             if clean_tags is not None:
                 set_tags(session, row, clean_tags)
             if metadata is not None:

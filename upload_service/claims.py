@@ -11,15 +11,18 @@ from sqlalchemy.orm import Session
 
 from upload_service import documents
 from upload_service.database import Writer
+from upload_service.describing import Describing
+from upload_service.descriptions import descriptions_of
 from upload_service.document_encoder import DocumentEncoder
 from upload_service.encoder_rows import ACTIVE, BESIDE, by_role, forget_vectors
 from upload_service.kinds import DOCUMENT, PAGE
+from upload_service.leases import SUSPECT_AFTER
 from upload_service.reading import Reading
 from upload_service.reindexing import Encoders, Reindexing
 from upload_service.states import DELETING, FAILED, INDEXED, QUEUED, STORED
-from upload_service.tables import Image
+from upload_service.tables import DescriptionRow, Image
 from upload_service.texts import texts_of
-from upload_service.vector_claims import SUSPECT_AFTER, Report, take_report
+from upload_service.vector_claims import Report, take_report
 from upload_service.work import Claim, Offer, Outcome, Result, Told
 from viewfinder.errors import InvalidRequest, StorageFull
 
@@ -49,6 +52,7 @@ class Claims:
         self._reindexing = reindexing
         self._documents = DocumentEncoder(clock, reindexing.rest)
         self._reading = Reading(clock)
+        self.describing = Describing(clock)
         self._drop_blob = drop_blob
         self._clock = clock
 
@@ -65,22 +69,28 @@ class Claims:
             raise InvalidRequest(field="limit", value=str(limit), allowed=f"1 to {MAX_CLAIM}")
         if not 1 <= lease_s <= MAX_LEASE_S:
             raise InvalidRequest(field="lease_s", value=str(lease_s), allowed=f"1 to {MAX_LEASE_S}")
-        if not 1 <= len(claim_id) <= 64:
-            raise InvalidRequest(
-                field="claim_id", value=claim_id[:80], allowed="1 to 64 characters"
-            )
         offer = offer or Offer()
+        names = [claim_id] if offer.describer is None else [claim_id, offer.describer.name]
+        for name in names:
+            if not 1 <= len(name) <= 64:
+                raise InvalidRequest(
+                    field="claim_id", value=name[:80], allowed="1 to 64 characters"
+                )
 
         def change(session: Session) -> Claim:
             self._reading.offered(offer.reads)
             self._documents.named(session, offer.document_encoder)
-            claim = self._claim(session, claim_id, limit, lease_s)
+            self.describing.offered(offer.describer)
+            claim = self._claim(session, claim_id, limit, lease_s, offer)
             claim.texts = texts_of(session, claim.images)
+            claim.descriptions = descriptions_of(session, claim.images)
             return claim
 
         return self._writer.write(change)
 
-    def _claim(self, session: Session, claim_id: str, limit: int, lease_s: float) -> Claim:
+    def _claim(
+        self, session: Session, claim_id: str, limit: int, lease_s: float, offer: Offer
+    ) -> Claim:
         switch_to = self._reindexing.announced(session)
         if switch_to is not None:
             # Nothing else before that: it would be embedded with the wrong encoder.
@@ -126,6 +136,9 @@ class Claims:
         documents.follow(session, documents.documents_of(failed), now)
         if not rows:
             self._claim_what_can_wait(session, claim, claim_id, limit, lease_s)
+            if claim.switch_to is None:
+                # Another server does this, so it need not wait for the rest.
+                claim.to_describe = self.describing.claim(session, offer.describer)
         return claim
 
     def _claim_what_can_wait(
@@ -178,6 +191,8 @@ class Claims:
             elif result.outcome is Outcome.DELETED:
                 forget_vectors(session, row)
                 self._embed_again(row, now)
+            elif described := self.describing.held_by(session, row, claim_id):
+                self._take_description(row, described, result)
             elif self._reading.holds(row, claim_id) and row.claim_id != claim_id:
                 self._take_reading(session, row, claim_id, result)
             elif row.claim_id == claim_id:
@@ -214,6 +229,14 @@ class Claims:
             self._reading.failed(session, row, claim_id, result.reason)
         else:
             self._reading.retry(row, claim_id)
+
+    def _take_description(self, image: Image, row: DescriptionRow, result: Result) -> None:
+        if result.outcome is Outcome.DESCRIBED and result.description is not None:
+            self.describing.was_described(image, row, result.description, result.took_s)
+        elif result.outcome is Outcome.FAILED:
+            self.describing.failed(row, result.reason)
+        else:
+            self.describing.retry(row, result.reason)
 
     def _go_on_deleting(self, session: Session, row: Image, result: Result, now: float) -> None:
         if result.outcome is Outcome.DELETED and not (
@@ -263,6 +286,7 @@ class Claims:
                 or self._reindexing.is_due(session)
                 or self._documents.is_due(session)
                 or self._reading.is_due(session)
+                or self.describing.is_due(session)
             )
 
         return self._writer.read(count)

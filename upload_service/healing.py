@@ -16,12 +16,13 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from upload_service.database import Writer
+from upload_service.descriptions import Described, descriptions_of
 from upload_service.documents import follow_all
 from upload_service.encoder_rows import ACTIVE, BESIDE, by_role
 from upload_service.kinds import EMBEDDED
 from upload_service.reindexing import Spec, key_of
 from upload_service.states import INDEXED, QUEUED, STORED
-from upload_service.tables import Image, ImageVector
+from upload_service.tables import DescriptionRow, Image, ImageVector
 
 _AT_ONCE = 500
 
@@ -91,13 +92,15 @@ class Healing:
             row.id: row
             for row in session.scalars(select(Image).where(of_points, Image.state == INDEXED))
         }
+        shown = descriptions_of(session, rows.values())
         for point in points:
             row = rows.get(str(point["id"]))
             if row is None:
                 self._leave_out(str(point["id"]))
                 healed.unknown += 1
                 continue
-            if _is_other(point.get("payload") or {}, row) and row.work_due is None:
+            payload = point.get("payload") or {}
+            if _is_other(payload, row, shown.get(row.id)) and row.work_due is None:
                 row.work_due = self._clock()
                 healed.to_refresh += 1
         if rows:
@@ -148,16 +151,22 @@ class Healing:
         session.execute(queued.values(state=STORED, work_due=now))
         reading = update(Image).execution_options(**plain).where(Image.read_claim_id.is_not(None))
         session.execute(reading.values(read_claim_id=None, read_due=now))
+        of_descriptions = update(DescriptionRow).execution_options(**plain)
+        describing = of_descriptions.where(DescriptionRow.claim_id.is_not(None))
+        session.execute(describing.where(DescriptionRow.due.is_not(None)).values(due=now))
+        session.execute(describing.values(claim_id=None))
         vectors = update(ImageVector).execution_options(**plain)
         open_claims = vectors.where(ImageVector.claim_id.is_not(None), ImageVector.due.is_not(None))
         session.execute(open_claims.values(claim_id=None, due=now))
 
 
-def _is_other(payload: dict[str, Any], row: Image) -> bool:
-    """Whether what people may change is not as the catalogue has it."""
-    return (payload.get("tags") or []) != row.tags or (
-        payload.get("metadata") or {}
-    ) != row.user_metadata
+def _is_other(payload: dict[str, Any], row: Image, described: Described | None) -> bool:
+    """Whether what may change is not as the catalogue has it."""
+    return (
+        (payload.get("tags") or []) != row.tags
+        or (payload.get("metadata") or {}) != row.user_metadata
+        or (payload.get("description") or "") != (described.caption if described else "")
+    )
 
 
 def _batches(points: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -49,6 +49,7 @@ class Header:
     job_id: str = ""
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    describe: bool = False
     password: str = field(default="", repr=False)
 
 
@@ -107,7 +108,7 @@ class Intake:
                 raise EmptyFile(file_name=file_name)
             identity = str(image_id(digest))
             known = await asyncio.to_thread(
-                self._catalog.known_duplicate, identity, job_id, header.password
+                self._catalog.known_duplicate, identity, job_id, header.password, header.describe
             )
             if known is not None and await asyncio.to_thread(
                 self._originals.exists, known.blob_key
@@ -127,6 +128,7 @@ class Intake:
                 tags=tags,
                 metadata=header.metadata,
                 password=password,
+                describe=header.describe,
             )
             image, duplicate = await asyncio.to_thread(self._add, arrival, job_id, temporary)
         finally:

@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import Function, Select, func, literal_column, null, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from upload_service.leases import SUSPECT_AFTER
 from upload_service.states import INDEXED
 from upload_service.tables import Image, ImageVector
 from upload_service.texts import PackedText, keep, nothing_found
-from upload_service.vector_claims import SUSPECT_AFTER
 
 log = structlog.get_logger()
 

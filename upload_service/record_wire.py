@@ -5,7 +5,8 @@ from __future__ import annotations
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from upload_service.jobs import Job
+from upload_service.descriptions import Described
+from upload_service.jobs import Failure, Job
 from upload_service.tables import Image
 from upload_service.texts import SOURCES, ReadText
 from viewfinder.errors import InvalidRequest
@@ -21,8 +22,10 @@ def _timestamp(seconds: float | None) -> Timestamp | None:
     return stamp
 
 
-def record_message(image: Image, text: str = "") -> catalog_pb2.ImageRecord:
-    """A row, with what stands in it where that is wanted."""
+def record_message(
+    image: Image, text: str = "", described: Described | None = None
+) -> catalog_pb2.ImageRecord:
+    """A row, with what stands in it where that is wanted, and what it shows where that is known."""
     metadata = Struct()
     metadata.update(image.user_metadata)
     exif = image.exif
@@ -58,6 +61,7 @@ def record_message(image: Image, text: str = "") -> catalog_pb2.ImageRecord:
         text=text,
         text_source=image.text_source,
         password=image.password,
+        description=description_message(described) if described else None,
     )
 
 
@@ -71,14 +75,48 @@ def job_message(job: Job) -> catalog_pb2.Job:
         failed=job.failed,
         gone=job.gone,
         done=job.done,
-        failures=[
-            catalog_pb2.JobFailure(
-                image_id=failure.image_id, file_name=failure.file_name, reason=failure.reason
-            )
-            for failure in job.failures
-        ],
+        failures=[failure_message(failure) for failure in job.failures],
         created_at=_timestamp(job.created_at),
     )
+
+
+def failure_message(failure: Failure) -> catalog_pb2.JobFailure:
+    """A picture that did not work out."""
+    return catalog_pb2.JobFailure(
+        image_id=failure.image_id, file_name=failure.file_name, reason=failure.reason
+    )
+
+
+def description_message(described: Described) -> catalog_pb2.Description:
+    """What a picture shows."""
+    return catalog_pb2.Description(
+        caption=described.caption,
+        objects=described.objects,
+        text=described.text,
+        colours=described.colours,
+        setting=described.setting,
+        model=described.model,
+        edited=described.edited,
+        described_at=_timestamp(described.described_at),
+    )
+
+
+def plain_description(message: catalog_pb2.Description) -> Described:
+    """A description that a worker reports, or somebody wrote.
+
+    Raises:
+        InvalidRequest: it has no caption, or is too long.
+    """
+    described = Described(
+        caption=message.caption,
+        objects=tuple(message.objects),
+        text=message.text,
+        colours=tuple(message.colours),
+        setting=message.setting,
+        model=message.model,
+    )
+    described.check()
+    return described
 
 
 def text_message(text: ReadText) -> common_pb2.ReadText:

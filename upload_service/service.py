@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Literal
 
 import grpc.aio
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
@@ -12,11 +12,25 @@ from google.protobuf.struct_pb2 import Struct
 
 from upload_service.catalog import Catalog
 from upload_service.claims import Claims
+from upload_service.description_requests import DescriptionRequests
+from upload_service.description_wire import (
+    counted_message,
+    plain_describer,
+    plain_wish,
+    progress_message,
+)
+from upload_service.descriptions import Described
 from upload_service.dump import dump
 from upload_service.intake import Header, Intake
 from upload_service.jobs import Changes, Jobs
 from upload_service.reconciler import Reconciler
-from upload_service.record_wire import job_message, plain_text, record_message, text_message
+from upload_service.record_wire import (
+    job_message,
+    plain_description,
+    plain_text,
+    record_message,
+    text_message,
+)
 from upload_service.reindex_wire import plain_spec, reindex_message, spec_message
 from upload_service.reindexing import ReindexClaim, Reindexing, key_of
 from upload_service.tables import Image
@@ -33,6 +47,7 @@ _OUTCOMES = {
     catalog_pb2.WorkResult.OUTCOME_RETRY: Outcome.RETRY,
     catalog_pb2.WorkResult.OUTCOME_DELETED: Outcome.DELETED,
     catalog_pb2.WorkResult.OUTCOME_READ: Outcome.READ,
+    catalog_pb2.WorkResult.OUTCOME_DESCRIBED: Outcome.DESCRIBED,
 }
 
 
@@ -59,6 +74,7 @@ class UploadAdapter(upload_pb2_grpc.UploadServiceServicer):
             tags=list(first.header.tags),
             metadata=_plain(first.header.metadata),
             password=first.header.password,
+            describe=first.header.describe,
         )
         taken = await self._intake.take(header, _chunks(parts))
         return upload_pb2.UploadResponse(
@@ -99,7 +115,9 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
         changes: Changes,
         reindexing: Reindexing,
         reconciler: Reconciler,
+        descriptions: DescriptionRequests,
     ) -> None:
+        self._descriptions = descriptions
         self._reindexing = reindexing
         self._catalog = catalog
         self._claims = claims
@@ -111,8 +129,16 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
         self, request: catalog_pb2.GetImagesRequest, context: Context
     ) -> catalog_pb2.GetImagesResponse:
         """Records by id."""
-        images = await asyncio.to_thread(self._catalog.get, list(request.ids))
-        return catalog_pb2.GetImagesResponse(images=[record_message(image) for image in images])
+
+        def get() -> list[catalog_pb2.ImageRecord]:
+            return self._records(self._catalog.get(list(request.ids)))
+
+        return catalog_pb2.GetImagesResponse(images=await asyncio.to_thread(get))
+
+    def _records(self, images: Sequence[Image]) -> list[catalog_pb2.ImageRecord]:
+        """With what they show. Blocking."""
+        shown = self._catalog.descriptions(images)
+        return [record_message(image, described=shown.get(image.id)) for image in images]
 
     async def GetText(
         self, request: catalog_pb2.GetTextRequest, context: Context
@@ -134,7 +160,7 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             request.document_id,
         )
         return catalog_pb2.ListImagesResponse(
-            images=[record_message(image) for image in page.images],
+            images=await asyncio.to_thread(self._records, page.images),
             next_cursor=page.next_cursor,
             total=page.total,
         )
@@ -148,9 +174,11 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             request.id,
             list(request.tags.values) if request.HasField("tags") else None,
             _plain(request.metadata) if request.HasField("metadata") else None,
+            _edited(request),
         )
         self._reconciler.work_arrived()
-        return record_message(image)
+        (record,) = await asyncio.to_thread(self._records, [image])
+        return record
 
     async def DeleteImage(
         self, request: catalog_pb2.DeleteImageRequest, context: Context
@@ -195,13 +223,19 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             document_encoder=plain_spec(request.document_encoder)
             if request.HasField("document_encoder")
             else None,
+            describer=plain_describer(request),
         )
         claim = await asyncio.to_thread(
             self._claims.claim, request.claim_id, request.limit, request.lease_s, offer
         )
 
         def records(images: Iterable[Image]) -> list[catalog_pb2.ImageRecord]:
-            return [record_message(image, claim.texts.get(image.id, "")) for image in images]
+            return [
+                record_message(
+                    image, claim.texts.get(image.id, ""), claim.descriptions.get(image.id)
+                )
+                for image in images
+            ]
 
         def beside(work: ReindexClaim | None) -> catalog_pb2.ReindexWork | None:
             if work is None:
@@ -220,6 +254,7 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
             to_read=records(claim.to_read),
             documents=beside(claim.documents),
             drop=claim.drop and spec_message(claim.drop),
+            to_describe=records(claim.to_describe),
         )
 
     async def ReportWork(
@@ -232,8 +267,9 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
         )
         gone = await asyncio.to_thread(self._take_report, request.claim_id, request.results, told)
         self._changes.notify()
+        is_described = any(result.HasField("description") for result in request.results)
         rest_s = self._reindexing.rest.after(request.claim_id)
-        if told.switched is not None or told.dropped is not None:
+        if told.switched is not None or told.dropped is not None or is_described:
             self._reconciler.work_arrived()
         if rest_s:
             asyncio.get_running_loop().call_later(rest_s, self._reconciler.work_arrived)
@@ -279,6 +315,27 @@ class CatalogAdapter(catalog_pb2_grpc.CatalogServiceServicer):
         """Give the candidate up, or the encoder before."""
         return reindex_message(await asyncio.to_thread(self._reindexing.forget, request.previous))
 
+    async def RequestDescriptions(
+        self, request: catalog_pb2.RequestDescriptionsRequest, context: Context
+    ) -> catalog_pb2.RequestDescriptionsResponse:
+        """Have pictures described."""
+        counted = await asyncio.to_thread(self._descriptions.request, plain_wish(request))
+        self._reconciler.work_arrived()
+        return counted_message(counted)
+
+    async def GetDescriptions(
+        self, request: catalog_pb2.GetDescriptionsRequest, context: Context
+    ) -> catalog_pb2.DescriptionProgress:
+        """How far they are."""
+        return progress_message(await asyncio.to_thread(self._descriptions.progress, request.model))
+
+    async def StopDescriptions(
+        self, request: catalog_pb2.StopDescriptionsRequest, context: Context
+    ) -> catalog_pb2.StopDescriptionsResponse:
+        """No more of them."""
+        stopped = await asyncio.to_thread(self._descriptions.stop)
+        return catalog_pb2.StopDescriptionsResponse(stopped=stopped)
+
     async def DumpCatalogue(
         self, request: catalog_pb2.DumpCatalogueRequest, context: Context
     ) -> AsyncIterator[catalog_pb2.DumpCatalogueResponse]:
@@ -302,7 +359,18 @@ def _result(result: catalog_pb2.WorkResult) -> Result:
         version=result.version,
         encoder=result.encoder,
         text=packed(plain_text(result.text)) if result.HasField("text") else None,
+        description=plain_description(result.description)
+        if result.HasField("description")
+        else None,
+        took_s=result.took_s,
     )
+
+
+def _edited(request: catalog_pb2.UpdateImageRequest) -> Described | Literal["kept"] | None:
+    """What somebody wrote; None: it is to go."""
+    if not request.HasField("description"):
+        return "kept"
+    return plain_description(request.description) if request.description.caption else None
 
 
 def _plain(metadata: Struct) -> dict[str, Any]:

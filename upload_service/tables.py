@@ -25,6 +25,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from upload_service.kinds import PICTURE
 
 
+def _index(name: str, *columns: str, where: str) -> Index:
+    """Of those rows only."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class Base(DeclarativeBase):
     """Of all tables."""
 
@@ -117,6 +122,39 @@ class Text(Base):
     words: Mapped[bytes] = mapped_column(LargeBinary)
     failure: Mapped[str] = mapped_column(String, default="")
     read_at: Mapped[float] = mapped_column(Float)
+
+
+class DescriptionRow(Base):
+    """What a picture or page shows, and whether it waits to be described.
+
+    `content` is as in descriptions.py, NULL while there is none. `due` is NULL when it does not
+    wait, else the time from which it may be claimed, or the end of its claim; what was named by its
+    id has the first `turn`. `tries` counts lost claims, `retries` what was put off; `failure` says
+    why no model can describe it.
+    """
+
+    __tablename__ = "descriptions"
+
+    seq: Mapped[int] = mapped_column(ForeignKey("images.seq", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    model: Mapped[str] = mapped_column(String(200), default="")
+    edited: Mapped[bool] = mapped_column(Boolean, default=False)
+    described_at: Mapped[float | None] = mapped_column(Float)
+    took_s: Mapped[float] = mapped_column(Float, default=0.0)
+    failure: Mapped[str] = mapped_column(String, default="")
+    turn: Mapped[int] = mapped_column(Integer, default=1)
+    due: Mapped[float | None] = mapped_column(Float)
+    claim_id: Mapped[str | None] = mapped_column(String(64))
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    retries: Mapped[int] = mapped_column(Integer, default=0)
+
+    __table_args__ = (
+        _index("ix_descriptions_due", "turn", "due", where="due IS NOT NULL"),
+        _index("ix_descriptions_claim_id", "claim_id", where="claim_id IS NOT NULL"),
+        _index("ix_descriptions_described_at", "described_at", where="described_at IS NOT NULL"),
+        _index("ix_descriptions_edited", "edited", where="edited"),
+        _index("ix_descriptions_failure", "seq", where="failure != '' AND due IS NULL"),
+    )
 
 
 class Job(Base):

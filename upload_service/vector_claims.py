@@ -13,11 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from upload_service.encoder_rows import behind_cursor, waiting
+from upload_service.leases import lease
 from upload_service.states import DELETING, INDEXED
 from upload_service.tables import EncoderRow, Image, ImageVector
 
 MAX_TRIES = 8
-SUSPECT_AFTER = 2  # lost claims; from then on a row is claimed alone, to find who kills workers
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
 
@@ -72,27 +72,23 @@ def take(
 ) -> list[Image]:
     """Up to `limit` of these kinds, no one else's until then; those of the same claim first."""
     images = _mine(session, row, claim_id, limit) or _due(session, row, kinds, limit, now)
-    taken: list[Image] = []
-    first_tries = 0
-    for image in images:
-        vector = session.get(ImageVector, (row.key, image.seq))
-        if vector is None:
-            vector = ImageVector(encoder=row.key, seq=image.seq, failure="", tries=0)
-            session.add(vector)
-        elif vector.claim_id is not None:
-            vector.claim_id = None
-            vector.tries += 1  # its worker died or stalled
-        if vector.tries >= MAX_TRIES:
-            vector.due = None
-            vector.failure = f"given up after {vector.tries} workers died or stalled over it"
-        elif taken and max(vector.tries, first_tries) >= SUSPECT_AFTER:
-            vector.due = now
-        else:
-            taken.append(image)
-            first_tries = max(first_tries, vector.tries)
-            vector.claim_id, vector.due = claim_id, lease_until
-        row.cursor = max(row.cursor, image.seq)
-    return taken
+    by_seq = {image.seq: image for image in images}
+    vectors = [_vector(session, row, image) for image in images]
+    row.cursor = max([row.cursor, *by_seq])
+    taken = lease(vectors, claim_id, lease_until, now, MAX_TRIES, _give_up)
+    return [by_seq[vector.seq] for vector in taken]
+
+
+def _vector(session: Session, row: EncoderRow, image: Image) -> ImageVector:
+    vector = session.get(ImageVector, (row.key, image.seq))
+    if vector is None:
+        vector = ImageVector(encoder=row.key, seq=image.seq, failure="", tries=0)
+        session.add(vector)
+    return vector
+
+
+def _give_up(vector: ImageVector, reason: str) -> None:
+    vector.due, vector.failure = None, reason
 
 
 def _mine(session: Session, row: EncoderRow, claim_id: str, limit: int) -> list[Image]:

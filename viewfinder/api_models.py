@@ -97,7 +97,7 @@ MAX_PASSWORD_CHARS = 200
 MAX_RERANKED = 10
 
 HeatmapShow = Literal["auto", "map", "words"]
-SearchMode = Literal["auto", "visual", "hybrid", "document"]
+SearchMode = Literal["auto", "visual", "hybrid", "document", "description"]
 
 
 # --- errors ---
@@ -172,6 +172,7 @@ class Base64Upload(Question):
     password: SecretStr = Field(
         SecretStr(""), max_length=MAX_PASSWORD_CHARS, description="That opens a PDF"
     )
+    describe: bool = Field(False, description="By the vision model, once it is indexed")
 
 
 # --- jobs ---
@@ -265,7 +266,8 @@ class SearchRequest(SearchOptions):
         description="`visual`: by what pictures show. `hybrid`: by the text in them, file name,"
         " folder, tags and other words as well. `auto`: those count a little, and up to ten"
         " pictures that have all words of the query come first. `document`: pages of documents"
-        " only, one result a document, mostly by what stands on them",
+        " only, one result a document, mostly by what stands on them. `description`: what was"
+        " described only (see POST /descriptions), mostly by those words",
     )
     rerank: bool = Field(
         False,

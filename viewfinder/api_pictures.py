@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from viewfinder.api_base import Answer, Question
+from viewfinder.api_descriptions import Description, DescriptionText
 
 MAX_LOOKUP_IDS = 1000
 MAX_LIST_LIMIT = 200
@@ -69,6 +70,9 @@ class ImageRecord(Answer):
     )
     height: int
     tags: list[str] = Field(default_factory=list)
+    description: Description | None = Field(
+        None, description="What it shows, by a vision model or by hand; null: not described (yet)"
+    )
     metadata: dict[str, Any] = Field(default_factory=dict)
     exif: Exif = Field(default_factory=Exif)
     sha256: str = ""
@@ -89,11 +93,15 @@ class ImageUpdate(Question):
 
     tags: Tags | None = None
     metadata: dict[str, Any] | None = None
+    description: DescriptionText | None = Field(
+        None, description="By hand: no model replaces it unless told its id. null takes it away"
+    )
 
     @model_validator(mode="after")
     def _something(self) -> ImageUpdate:
-        if self.tags is None and self.metadata is None:
-            raise ValueError("give tags, metadata or both")
+        has_description = "description" in self.model_fields_set
+        if self.tags is None and self.metadata is None and not has_description:
+            raise ValueError("give tags, metadata or description")
         return self
 
 

@@ -156,6 +156,7 @@ class HitMetadata(Answer):
     document: str | None = Field(None, description="Of a page: the id of its document")
     page: int | None = Field(None, description="Of a page: its number, from 1")
     pages: int | None = Field(None, description="Of a page: how many its document has")
+    description: str | None = Field(None, description="The caption of its description")
     location: Location | None = None
     metadata: dict[str, Any] = Field(
         default_factory=dict, description="The user's own keys; filter on `metadata.<name>`"

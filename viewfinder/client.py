@@ -17,12 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Unpack
+from typing import IO, Any, Literal, Unpack
 from uuid import UUID
 
 import httpx
 
 from viewfinder import api_models as api
+from viewfinder.api_descriptions import DescriptionText
 from viewfinder.client_answers import (
     Content as Content,
 )
@@ -34,6 +35,7 @@ from viewfinder.client_answers import (
     read_content,
     server_sent_events,
 )
+from viewfinder.client_descriptions import Descriptions
 from viewfinder.client_operations import Operations
 from viewfinder.client_questions import ANSWER_TIMEOUT_S, Questions
 from viewfinder.client_search import (
@@ -73,7 +75,7 @@ class FileToUpload:
         return self.source.name if isinstance(self.source, Path) else "picture"
 
 
-class Client(Operations, Questions):
+class Client(Operations, Questions, Descriptions):
     """A connection to one gateway.
 
     `timeout_s` bounds each wait for an answer; uploads and job events have their own.
@@ -89,15 +91,17 @@ class Client(Operations, Questions):
         metadata: Mapping[str, Any] | None = None,
         job_id: str | None = None,
         password: str = "",
+        describe: bool = False,
     ) -> api.UploadAccepted:
         """Send pictures and PDFs, read from disk in pieces. Tags and metadata go to all of them;
-        `password` opens those that are encrypted.
+        `password` opens those that are encrypted; `describe`: the vision model describes them.
 
         A file that is refused is in `rejected` with its reason and never raises here (see
         `upload_one`); what raises concerns the request as a whole.
 
         Raises:
             OSError: a file cannot be read.
+            VisionModelDisabled: there is none that could describe them.
             ViewfinderError: nothing was accepted, for a reason that is not the files'.
         """
         fields: list[tuple[str, Any]] = []
@@ -109,6 +113,8 @@ class Client(Operations, Questions):
             fields.append(("job_id", (None, job_id)))
         if password:
             fields.append(("password", (None, password)))
+        if describe:
+            fields.append(("describe", (None, "true")))
         with ExitStack() as stack:
             for file in files:
                 sent = file if isinstance(file, FileToUpload) else FileToUpload(file)
@@ -136,6 +142,7 @@ class Client(Operations, Questions):
         metadata: Mapping[str, Any] | None = None,
         job_id: str | None = None,
         password: str = "",
+        describe: bool = False,
     ) -> api.UploadAccepted:
         """Send one file.
 
@@ -143,7 +150,12 @@ class Client(Operations, Questions):
             ViewfinderError: it was refused, such as UnsupportedMediaType or PasswordRequired.
         """
         accepted = self.upload(
-            [file], tags=tags, metadata=metadata, job_id=job_id, password=password
+            [file],
+            tags=tags,
+            metadata=metadata,
+            job_id=job_id,
+            password=password,
+            describe=describe,
         )
         if accepted.rejected:
             raise error_of(accepted.rejected[0].error)
@@ -258,13 +270,17 @@ class Client(Operations, Questions):
         *,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        description: DescriptionText | Literal["kept"] | None = "kept",
     ) -> api.ImageRecord:
-        """Replace tags, metadata or both; the index follows within moments."""
+        """Replace what is given; the index follows within moments. `description` None takes the
+        one there is away."""
         change: dict[str, Any] = {}
         if tags is not None:
             change["tags"] = list(tags)
         if metadata is not None:
             change["metadata"] = dict(metadata)
+        if description != "kept":
+            change["description"] = description and description.model_dump()
         return self._call("PATCH", f"/images/{image_id}", api.ImageRecord, json=change)
 
     def delete(self, image_id: UUID | str) -> None:

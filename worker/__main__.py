@@ -17,9 +17,11 @@ from viewfinder.v1.catalog_pb2_grpc import CatalogServiceStub
 from viewfinder.v1.embedding_pb2_grpc import EmbeddingServiceStub
 from viewfinder.v1.image_pb2_grpc import ImageServiceStub
 from viewfinder.v1.search_pb2_grpc import SearchServiceStub
+from viewfinder.vision.opening import open_vision_model
 from worker.abilities import KnownAbilities
 from worker.batch import BatchLimits, BatchRunner, StopSignal
 from worker.decoding import Decoder
+from worker.describing import DescribingLimits, PictureDescriber
 from worker.indexing import Indexer
 from worker.jobs import JobContext
 from worker.lease import WorkLoop
@@ -51,6 +53,8 @@ def main(
         catalog = RpcCatalog(CatalogServiceStub(_channel(settings, "upload")))
         renditions = RpcRenditions(ImageServiceStub(_channel(settings, "image")))
         decoder = Decoder(StoredOriginals(settings.originals_dir), pixels, settings.pixel_processes)
+        hints = WorkQueue.of(settings)
+        describer = _describer(settings, queue, decoder, catalog, hints)
         runner = BatchRunner(
             catalog,
             KnownAbilities(embedder.abilities),
@@ -60,8 +64,8 @@ def main(
             renditions,
             stop,
             BatchLimits(pictures=settings.batch_size),
+            describer=describer,
         )
-        hints = WorkQueue.of(settings)
         WorkLoop(
             queue,
             connect(settings, _CONNECTION_TIMEOUT_S),
@@ -69,7 +73,25 @@ def main(
             JobContext(runner, hints),
             stop,
         ).run()
+        if describer is not None:
+            describer.close()
         decoder.close()
+
+
+def _describer(
+    settings: WorkerSettings, queue: int, decoder: Decoder, catalog: RpcCatalog, hints: WorkQueue
+) -> PictureDescriber | None:
+    """None while there is no vision model."""
+    vision = open_vision_model(settings)
+    if vision is None:
+        return None
+    limits = DescribingLimits(
+        settings.llm_concurrency,
+        settings.llm_max_side,
+        longest_s=2 * settings.llm_timeout_s + 5,  # it may be asked twice
+    )
+    name = f"describer-{queue}"
+    return PictureDescriber(name, decoder, vision, catalog, lambda: hints.wake(queue), limits)
 
 
 def _channel(

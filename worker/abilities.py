@@ -1,4 +1,4 @@
-"""What embedding_service can do beside embedding with the index's encoder."""
+"""What can be done for pictures and pages beside embedding them with the index's encoder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,23 @@ _AWAY_S = 2.0
 
 
 @dataclass(frozen=True)
+class DescribeOffer:
+    """Whoever has a vision model has these `in_hand`, and takes `room` more for `lease_s`."""
+
+    name: str
+    room: int
+    lease_s: int
+    in_hand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Abilities:
-    """`reads`: texts in pictures; `document_encoder`: for pages, None where there is none."""
+    """`reads`: texts in pictures; `document_encoder`: for pages, None where there is none;
+    `describer`: of what pictures show, the same."""
 
     reads: bool = False
     document_encoder: common_pb2.EncoderSpec | None = None
+    describer: DescribeOffer | None = None
 
 
 class KnownAbilities:

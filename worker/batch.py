@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import structlog
 
 from viewfinder.errors import ViewfinderError
 from viewfinder.v1 import catalog_pb2, common_pb2
-from worker.abilities import Abilities
+from worker.abilities import Abilities, DescribeOffer
 from worker.outcomes import (
     STOPPING,
     ImageRecord,
@@ -80,6 +80,16 @@ class ReadsTexts(Protocol):
         """One result for every record."""
 
 
+class DescribesPictures(Protocol):
+    """See `worker.describing.PictureDescriber`."""
+
+    def offer(self) -> DescribeOffer:
+        """How many more it takes now."""
+
+    def take(self, records: Sequence[ImageRecord]) -> None:
+        """Describe these, and report each. Returns at once."""
+
+
 class StopSignal:
     """Set by SIGTERM; says since when."""
 
@@ -117,6 +127,7 @@ class BatchRunner:
         limits: BatchLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        describer: DescribesPictures | None = None,
     ) -> None:
         self._catalog = catalog
         self._abilities = abilities
@@ -124,6 +135,7 @@ class BatchRunner:
         self._reader = reader
         self._index = index
         self._renditions = renditions
+        self._describer = describer
         self._stop = stop
         self._limits = limits or BatchLimits()
         self._clock = clock
@@ -139,7 +151,11 @@ class BatchRunner:
         limits = self._limits
         started_s = self._clock()
         abilities = self._abilities()
+        if self._describer is not None:
+            abilities = replace(abilities, describer=self._describer.offer())
         claim = self._catalog.claim(claim_id, limits.pictures, limits.lease_s, abilities)
+        if self._describer is not None:
+            self._describer.take(claim.to_describe)
 
         def keep_going() -> bool:
             return (

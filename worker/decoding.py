@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -16,6 +17,7 @@ from viewfinder.pictures import PdfPage, PixelSpec, ReadWord, Source
 from worker.outcomes import ImageRecord
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 MAX_WORDS = 8_000  # of a page; a full newspaper page has 5,000
 READING_SIDE = 2_000  # pixels of the longer side that texts are read from
@@ -48,6 +50,15 @@ class Pixels(Protocol):
     ) -> NDArray[np.uint8]:
         """All of it, uint8 [height, width, 3]. Raises as `prepare`."""
 
+    def render(
+        self,
+        source: Source,
+        width: int,
+        format: Literal["webp", "jpeg"],  # noqa: A002 - as in viewfinder/pixels.py
+        file_name: str = "",
+    ) -> bytes:
+        """At most `width` pixels wide, never enlarged. Raises as `prepare`."""
+
     def page_text(self, page: PdfPage, file_name: str = "") -> list[ReadWord]:
         """The words of a page's text layer. Raises as `prepare`."""
 
@@ -72,21 +83,25 @@ class Decoder:
         self, record: ImageRecord, spec: PixelSpec, with_words: bool
     ) -> Future[Decoded | ViewfinderError]:
         """As the encoder wants it; `with_words`: and the text layer of a page."""
-        return self._threads.submit(self._guarded, record, spec, with_words)
+        return self._threads.submit(
+            self._guarded, record, partial(self._prepared, record, spec, with_words)
+        )
 
     def for_reading(self, record: ImageRecord) -> Future[Decoded | ViewfinderError]:
         """Large enough for its text to be read."""
-        return self._threads.submit(self._guarded, record, None, False)
+        return self._threads.submit(self._guarded, record, partial(self._large, record))
+
+    def for_showing(self, record: ImageRecord, max_side: int) -> Future[bytes | ViewfinderError]:
+        """A JPEG for a vision model, no side longer than `max_side` pixels."""
+        return self._threads.submit(self._guarded, record, partial(self._shown, record, max_side))
 
     def close(self) -> None:
         """Stop the threads; the collaborators stay open."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _guarded(
-        self, record: ImageRecord, spec: PixelSpec | None, with_words: bool
-    ) -> Decoded | ViewfinderError:
+    def _guarded(self, record: ImageRecord, decode: Callable[[Source], T]) -> T | ViewfinderError:
         try:
-            return self._decode(record, spec, with_words)
+            return decode(self._originals.source(record))
         except ViewfinderError as error:
             return error
         except FileNotFoundError:
@@ -96,10 +111,18 @@ class Decoder:
         except OSError as error:
             return ServiceUnavailable(service="the store of originals", reason=str(error))
 
-    def _decode(self, record: ImageRecord, spec: PixelSpec | None, with_words: bool) -> Decoded:
-        source, name = self._originals.source(record), record.file_name
-        if spec is None:
-            return Decoded(self._pixels.pixels(source, READING_SIDE, name))
+    def _large(self, record: ImageRecord, source: Source) -> Decoded:
+        return Decoded(self._pixels.pixels(source, READING_SIDE, record.file_name))
+
+    def _shown(self, record: ImageRecord, max_side: int, source: Source) -> bytes:
+        longer = max(record.width, record.height, 1)
+        width = max(1, min(record.width, max_side * record.width // longer))
+        return self._pixels.render(source, width, "jpeg", record.file_name)
+
+    def _prepared(
+        self, record: ImageRecord, spec: PixelSpec, with_words: bool, source: Source
+    ) -> Decoded:
+        name = record.file_name
         pixels = self._pixels.prepare(source, spec, name)
         if not with_words or not isinstance(source, PdfPage):
             return Decoded(pixels)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from viewfinder.errors import EncoderMismatch, InternalError, Overloaded, ViewfinderError
 from viewfinder.v1 import catalog_pb2, common_pb2
+from viewfinder.vision.pictures import Description
 
 WorkResult = catalog_pb2.WorkResult
 ImageRecord = catalog_pb2.ImageRecord
@@ -32,6 +33,23 @@ def read(record: ImageRecord, text: common_pb2.ReadText) -> WorkResult:
     """This is what stands in it, and the index knows; no words are an answer too."""
     return WorkResult(
         id=record.id, outcome=WorkResult.OUTCOME_READ, version=record.version, text=text
+    )
+
+
+def described(record: ImageRecord, shown: Description, model: str, took_s: float) -> WorkResult:
+    """This is what it shows; the index follows by a refresh."""
+    return WorkResult(
+        id=record.id,
+        outcome=WorkResult.OUTCOME_DESCRIBED,
+        description=catalog_pb2.Description(
+            caption=shown.caption,
+            objects=shown.objects,
+            text=shown.text,
+            colours=shown.colours,
+            setting=shown.setting,
+            model=model,
+        ),
+        took_s=took_s,
     )
 
 

@@ -39,6 +39,7 @@ def payload_of(record: catalog_pb2.ImageRecord) -> Struct:
         "document": record.document_id,
         "page": record.page or None,
         "pages": record.pages if record.page else None,
+        "description": record.description.caption,
         "metadata": metadata,
     }
     payload = Struct()

@@ -47,6 +47,11 @@ class RpcCatalog:
             reads=abilities.reads,
             document_encoder=abilities.document_encoder,
         )
+        offer = abilities.describer
+        if offer is not None:
+            request.describes, request.describer = True, offer.name
+            request.describe_limit, request.describe_lease_s = offer.room, offer.lease_s
+            request.describing.extend(offer.in_hand)
         return self._stub.ClaimWork(request, timeout=QUICK_S)
 
     def report(

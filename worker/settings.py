@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from viewfinder.pictures import PixelLimits
-from viewfinder.settings import SharedSettings
+from viewfinder.vision.settings import VisionSettings
 
 
-class WorkerSettings(SharedSettings):
+class WorkerSettings(VisionSettings):
     """Settings of one worker process."""
 
     batch_size: int = Field(

@@ -15,20 +15,33 @@ MAX_CHARS = 20_000
 
 def text_of(record: catalog_pb2.ImageRecord, read: str | None = None) -> str:
     """Its file name, folders, tags, category, camera, and the texts of its metadata, a line each,
-    the shortest and most telling first, then what stands in it: `read`, or else what was read of
-    it before. What is over `MAX_CHARS` is cut off."""
+    the shortest and most telling first, what it shows, then what stands in it: `read`, or else
+    what was read of it before. What is over `MAX_CHARS` is cut off."""
     metadata: dict[str, Any] = MessageToDict(record.metadata)
     exif = record.exif
+    text = record.text if read is None else read
     lines = [
         record.file_name,
         _folders(record),
         *record.tags,
         f"{exif.camera_make} {exif.camera_model}",
         *sorted(_texts(metadata), key=len),
-        *(record.text if read is None else read).splitlines(),
+        *_shown(record.description, with_text=not text),
+        *text.splitlines(),
     ]
     kept = dict.fromkeys(" ".join(line.split()) for line in lines)
     return "\n".join(line for line in kept if line)[:MAX_CHARS]
+
+
+def _shown(description: catalog_pb2.Description, with_text: bool) -> Iterator[str]:
+    """The words of a description. What was read in a picture counts more than what a model reads,
+    and words that stand there twice would count twice."""
+    yield description.caption
+    yield ", ".join(description.objects)
+    yield description.setting
+    yield ", ".join(description.colours)
+    if with_text:
+        yield from description.text.splitlines()
 
 
 def _folders(record: catalog_pb2.ImageRecord) -> str:

@@ -194,6 +194,12 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         self.news: asyncio.Queue[catalog_pb2.Job | ViewfinderError | None] = asyncio.Queue()
         self.watchers = 0
         self.page = catalog_pb2.ListImagesResponse()
+        self.counted = catalog_pb2.RequestDescriptionsResponse(
+            asked=10, waiting=2, described=3, unknown=1, patches=1000.0, mean_s=4.0, mean_chars=800
+        )
+        self.described = catalog_pb2.DescriptionProgress(
+            waiting=10, described=3, edited=1, failed=1, in_hand=4, mean_s=4.0
+        )
         self.stats = catalog_pb2.CatalogStats(
             by_state={"indexed": 3, "failed": 1},
             total=4,
@@ -263,6 +269,24 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_pb2.CatalogStats:
         await self.seen(request, context)
         return self.stats
+
+    async def RequestDescriptions(
+        self, request: catalog_pb2.RequestDescriptionsRequest, context: Context
+    ) -> catalog_pb2.RequestDescriptionsResponse:
+        await self.seen(request, context)
+        return self.counted
+
+    async def GetDescriptions(
+        self, request: catalog_pb2.GetDescriptionsRequest, context: Context
+    ) -> catalog_pb2.DescriptionProgress:
+        await self.seen(request, context)
+        return self.described
+
+    async def StopDescriptions(
+        self, request: catalog_pb2.StopDescriptionsRequest, context: Context
+    ) -> catalog_pb2.StopDescriptionsResponse:
+        await self.seen(request, context)
+        return catalog_pb2.StopDescriptionsResponse(stopped=7)
 
     async def StartReindex(
         self, request: catalog_pb2.StartReindexRequest, context: Context

@@ -49,6 +49,7 @@ async def test_a_record_is_shown_with_all_that_is_known(
         "width": 640,
         "height": 480,
         "tags": ["holiday"],
+        "description": None,
         "metadata": {
             "customer": "ACME",
             "count": 3,

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.upload_service.conftest import House, jpeg
+from upload_service.describing import Describer
+from upload_service.description_requests import DescriptionRequests, Wish
+from upload_service.descriptions import Described
 from upload_service.healing import Healed, Healing, StoredVectors
 from upload_service.tables import Image
-from upload_service.work import Outcome, Result
+from upload_service.work import Offer, Outcome, Result
 
 OLD: dict[str, Any] = {"name": "old", "revision": "1", "kind": "dense", "dim": 2, "pixels": {}}
 NEW: dict[str, Any] = {**OLD, "name": "new"}
@@ -140,3 +143,28 @@ async def test_many_points_are_taken_in_batches(house: House, restoring: Restori
     assert (healed.unknown, healed.to_embed) == (1200, 0)
     with Session(house.catalog._engine) as session:  # nothing of the comparison is kept
         assert session.query(Image).count() == 1
+
+
+async def test_a_description_that_the_index_does_not_know_is_written_again(
+    house: House, restoring: Restoring
+) -> None:
+    image_id = await indexed(house, 1)
+    house.catalog.update(image_id, None, None, Described("A cat"))
+    (row,) = house.claims.claim("refresh", 32, 60).to_refresh
+    house.claims.report("refresh", [Result(image_id, Outcome.INDEXED, version=row.version)])
+    assert restoring.heal(image_id).to_refresh == 1
+    claim = house.claims.claim("next", 32, 60)
+    assert claim.descriptions[image_id].caption == "A cat"
+
+
+async def test_what_was_being_described_is_given_out_anew(
+    house: House, restoring: Restoring
+) -> None:
+    image_id = await indexed(house, 1)
+    requests = DescriptionRequests(house.writer, house.claims.describing, house.clock)
+    requests.request(Wish(all=True))
+    offer = Offer(describer=Describer("describer-0", 1, 3600))
+    assert len(house.claims.claim("before", 32, 60, offer).to_describe) == 1
+    restoring.heal(image_id)
+    other = Offer(describer=Describer("describer-1", 1, 3600))
+    assert len(house.claims.claim("after", 32, 60, other).to_describe) == 1

@@ -231,14 +231,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(model: ModelServer, handler: type[Handler]) -> Iterator[ModelServer]:
-    """Answers on a free port while this is open."""
+def serve(model: ModelServer, handler: type[Handler], port: int = 0) -> Iterator[ModelServer]:
+    """Answers on this port, or a free one, while this is open."""
 
     class Bound(handler):  # type: ignore[misc, valid-type]
         pass
 
     Bound.model = model
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Bound)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     model.url = f"http://127.0.0.1:{server.server_address[1]}"

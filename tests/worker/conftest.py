@@ -104,6 +104,9 @@ class FakePixels:
     ) -> NDArray[np.uint8]:
         return np.full((2, 3, 3), self._value(source, file_name), np.uint8)
 
+    def render(self, source: Source, width: int, format: str, file_name: str = "") -> bytes:  # noqa: A002
+        return bytes([self._value(source, file_name), width % 256])
+
     def page_text(self, page: PdfPage, file_name: str = "") -> list[ReadWord]:
         self.asked_for_text.append(page.page)
         if self.broken_layers:

@@ -11,6 +11,7 @@ from viewfinder.cli import (
     backup,
     bench,
     demo,
+    describing,
     evaluation,
     pictures,
     plugins,
@@ -59,6 +60,7 @@ def make_app() -> typer.Typer:
     supervision.register(app)
     pictures.register(app)
     questions.register(app)
+    describing.register(app)
     reindex.register(app)
     backup.register(app)
     demo.register(app)

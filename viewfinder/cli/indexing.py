@@ -104,12 +104,15 @@ class Indexer:
         parallel: int,
         progress: Progress,
         password: str = "",
+        *,
+        describe: bool = False,
     ) -> None:
         self._client = client
         self._tags = tags
         self._parallel = parallel
         self._progress = progress
         self._password = password
+        self._describe = describe
         self._job_id = new_id()
         self._accepted = threading.Event()
         self.report = Report(self._job_id)
@@ -197,7 +200,11 @@ class Indexer:
         for attempt in range(_TRIES):
             try:
                 accepted = self._client.upload(
-                    files, tags=self._tags, job_id=self._job_id, password=self._password
+                    files,
+                    tags=self._tags,
+                    job_id=self._job_id,
+                    password=self._password,
+                    describe=self._describe,
                 )
                 break
             except (ServiceUnavailable, DeadlineExceeded, Overloaded) as error:

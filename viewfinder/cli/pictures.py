@@ -58,7 +58,10 @@ MinRelevance = Annotated[
 ]
 Mode = Annotated[
     SearchMode,
-    typer.Option(help="visual: what pictures show; hybrid: names, tags and other words too."),
+    typer.Option(
+        help="visual: what pictures show; hybrid: names, tags and other words too;"
+        " description: what a vision model said of them."
+    ),
 ]
 Filters = Annotated[
     list[str] | None,
@@ -157,6 +160,10 @@ def index(
         str,
         typer.Option(envvar="VIEWFINDER_PDF_PASSWORD", help="Opens the PDFs that are encrypted."),
     ] = "",
+    describe: Annotated[
+        bool,
+        typer.Option("--describe", help="Have the vision model describe them, in the background."),
+    ] = False,
     api: Api = None,
 ) -> None:
     """See INDEX_HELP."""
@@ -170,7 +177,7 @@ def index(
         moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         manifest = load_settings(ConnectionSettings).data_dir / "manifests" / f"{moment}.json"
     with gateway(api) as client, output.IndexBars(console) as bars:
-        indexer = Indexer(client, tag or [], parallel, bars, password)
+        indexer = Indexer(client, tag or [], parallel, bars, password, describe=describe)
         try:
             report = indexer.run(files)
         finally:

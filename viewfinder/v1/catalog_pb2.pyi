@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ImageRecord(_message.Message):
-    __slots__ = ("id", "sha256", "state", "failure", "file_name", "file_path", "media_type", "size_bytes", "width", "height", "tags", "metadata", "exif", "uploaded_at", "indexed_at", "blob_key", "version", "document_id", "page", "pages", "text", "text_source", "password", "pages_done")
+    __slots__ = ("id", "sha256", "state", "failure", "file_name", "file_path", "media_type", "size_bytes", "width", "height", "tags", "metadata", "exif", "uploaded_at", "indexed_at", "blob_key", "version", "document_id", "page", "pages", "text", "text_source", "password", "pages_done", "description")
     ID_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class ImageRecord(_message.Message):
     TEXT_SOURCE_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     PAGES_DONE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     id: str
     sha256: str
     state: str
@@ -62,7 +63,28 @@ class ImageRecord(_message.Message):
     text_source: str
     password: str
     pages_done: int
-    def __init__(self, id: _Optional[str] = ..., sha256: _Optional[str] = ..., state: _Optional[str] = ..., failure: _Optional[str] = ..., file_name: _Optional[str] = ..., file_path: _Optional[str] = ..., media_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exif: _Optional[_Union[Exif, _Mapping]] = ..., uploaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., indexed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blob_key: _Optional[str] = ..., version: _Optional[int] = ..., document_id: _Optional[str] = ..., page: _Optional[int] = ..., pages: _Optional[int] = ..., text: _Optional[str] = ..., text_source: _Optional[str] = ..., password: _Optional[str] = ..., pages_done: _Optional[int] = ...) -> None: ...
+    description: Description
+    def __init__(self, id: _Optional[str] = ..., sha256: _Optional[str] = ..., state: _Optional[str] = ..., failure: _Optional[str] = ..., file_name: _Optional[str] = ..., file_path: _Optional[str] = ..., media_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., exif: _Optional[_Union[Exif, _Mapping]] = ..., uploaded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., indexed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., blob_key: _Optional[str] = ..., version: _Optional[int] = ..., document_id: _Optional[str] = ..., page: _Optional[int] = ..., pages: _Optional[int] = ..., text: _Optional[str] = ..., text_source: _Optional[str] = ..., password: _Optional[str] = ..., pages_done: _Optional[int] = ..., description: _Optional[_Union[Description, _Mapping]] = ...) -> None: ...
+
+class Description(_message.Message):
+    __slots__ = ("caption", "objects", "text", "colours", "setting", "model", "edited", "described_at")
+    CAPTION_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    COLOURS_FIELD_NUMBER: _ClassVar[int]
+    SETTING_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    EDITED_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBED_AT_FIELD_NUMBER: _ClassVar[int]
+    caption: str
+    objects: _containers.RepeatedScalarFieldContainer[str]
+    text: str
+    colours: _containers.RepeatedScalarFieldContainer[str]
+    setting: str
+    model: str
+    edited: bool
+    described_at: _timestamp_pb2.Timestamp
+    def __init__(self, caption: _Optional[str] = ..., objects: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ..., colours: _Optional[_Iterable[str]] = ..., setting: _Optional[str] = ..., model: _Optional[str] = ..., edited: _Optional[bool] = ..., described_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Exif(_message.Message):
     __slots__ = ("taken_at", "camera_make", "camera_model", "latitude", "longitude", "orientation")
@@ -135,14 +157,16 @@ class TagList(_message.Message):
     def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class UpdateImageRequest(_message.Message):
-    __slots__ = ("id", "tags", "metadata")
+    __slots__ = ("id", "tags", "metadata", "description")
     ID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     id: str
     tags: TagList
     metadata: _struct_pb2.Struct
-    def __init__(self, id: _Optional[str] = ..., tags: _Optional[_Union[TagList, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    description: Description
+    def __init__(self, id: _Optional[str] = ..., tags: _Optional[_Union[TagList, _Mapping]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ...) -> None: ...
 
 class DeleteImageRequest(_message.Message):
     __slots__ = ("id",)
@@ -226,21 +250,31 @@ class CatalogStats(_message.Message):
     def __init__(self, by_state: _Optional[_Mapping[str, int]] = ..., total: _Optional[int] = ..., size_bytes: _Optional[int] = ..., documents: _Optional[int] = ..., pages: _Optional[int] = ..., to_read: _Optional[int] = ...) -> None: ...
 
 class ClaimWorkRequest(_message.Message):
-    __slots__ = ("claim_id", "limit", "lease_s", "reads", "document_encoder")
+    __slots__ = ("claim_id", "limit", "lease_s", "reads", "document_encoder", "describes", "describer", "describe_limit", "describing", "describe_lease_s")
     CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASE_S_FIELD_NUMBER: _ClassVar[int]
     READS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ENCODER_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBES_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBER_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBING_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBE_LEASE_S_FIELD_NUMBER: _ClassVar[int]
     claim_id: str
     limit: int
     lease_s: int
     reads: bool
     document_encoder: _common_pb2.EncoderSpec
-    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ..., reads: _Optional[bool] = ..., document_encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+    describes: bool
+    describer: str
+    describe_limit: int
+    describing: _containers.RepeatedScalarFieldContainer[str]
+    describe_lease_s: int
+    def __init__(self, claim_id: _Optional[str] = ..., limit: _Optional[int] = ..., lease_s: _Optional[int] = ..., reads: _Optional[bool] = ..., document_encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., describes: _Optional[bool] = ..., describer: _Optional[str] = ..., describe_limit: _Optional[int] = ..., describing: _Optional[_Iterable[str]] = ..., describe_lease_s: _Optional[int] = ...) -> None: ...
 
 class ClaimWorkResponse(_message.Message):
-    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to", "to_read", "documents", "drop")
+    __slots__ = ("to_index", "to_refresh", "to_delete", "more", "reindex", "switch_to", "to_read", "documents", "drop", "to_describe")
     TO_INDEX_FIELD_NUMBER: _ClassVar[int]
     TO_REFRESH_FIELD_NUMBER: _ClassVar[int]
     TO_DELETE_FIELD_NUMBER: _ClassVar[int]
@@ -250,6 +284,7 @@ class ClaimWorkResponse(_message.Message):
     TO_READ_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     DROP_FIELD_NUMBER: _ClassVar[int]
+    TO_DESCRIBE_FIELD_NUMBER: _ClassVar[int]
     to_index: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_refresh: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     to_delete: _containers.RepeatedScalarFieldContainer[str]
@@ -259,7 +294,8 @@ class ClaimWorkResponse(_message.Message):
     to_read: _containers.RepeatedCompositeFieldContainer[ImageRecord]
     documents: ReindexWork
     drop: _common_pb2.EncoderSpec
-    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., to_read: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., documents: _Optional[_Union[ReindexWork, _Mapping]] = ..., drop: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+    to_describe: _containers.RepeatedCompositeFieldContainer[ImageRecord]
+    def __init__(self, to_index: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_refresh: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., to_delete: _Optional[_Iterable[str]] = ..., more: _Optional[bool] = ..., reindex: _Optional[_Union[ReindexWork, _Mapping]] = ..., switch_to: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., to_read: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ..., documents: _Optional[_Union[ReindexWork, _Mapping]] = ..., drop: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., to_describe: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
 
 class ReindexWork(_message.Message):
     __slots__ = ("encoder", "images")
@@ -270,7 +306,7 @@ class ReindexWork(_message.Message):
     def __init__(self, encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
 
 class WorkResult(_message.Message):
-    __slots__ = ("id", "outcome", "reason", "version", "encoder", "text")
+    __slots__ = ("id", "outcome", "reason", "version", "encoder", "text", "description", "took_s")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[WorkResult.Outcome]
@@ -279,25 +315,31 @@ class WorkResult(_message.Message):
         OUTCOME_RETRY: _ClassVar[WorkResult.Outcome]
         OUTCOME_DELETED: _ClassVar[WorkResult.Outcome]
         OUTCOME_READ: _ClassVar[WorkResult.Outcome]
+        OUTCOME_DESCRIBED: _ClassVar[WorkResult.Outcome]
     OUTCOME_UNSPECIFIED: WorkResult.Outcome
     OUTCOME_INDEXED: WorkResult.Outcome
     OUTCOME_FAILED: WorkResult.Outcome
     OUTCOME_RETRY: WorkResult.Outcome
     OUTCOME_DELETED: WorkResult.Outcome
     OUTCOME_READ: WorkResult.Outcome
+    OUTCOME_DESCRIBED: WorkResult.Outcome
     ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    TOOK_S_FIELD_NUMBER: _ClassVar[int]
     id: str
     outcome: WorkResult.Outcome
     reason: str
     version: int
     encoder: str
     text: _common_pb2.ReadText
-    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ..., text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ...) -> None: ...
+    description: Description
+    took_s: float
+    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ..., text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., took_s: _Optional[float] = ...) -> None: ...
 
 class ReportWorkRequest(_message.Message):
     __slots__ = ("claim_id", "results", "switched", "dropped")
@@ -364,6 +406,86 @@ class Reindex(_message.Message):
     started_at: _timestamp_pb2.Timestamp
     dropped: _common_pb2.EncoderSpec
     def __init__(self, state: _Optional[str] = ..., active: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., candidate: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., previous: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dropped: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
+
+class RequestDescriptionsRequest(_message.Message):
+    __slots__ = ("ids", "tags", "states", "document_id", "all", "again", "other_model", "limit", "dry_run", "model", "max_side")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    AGAIN_FIELD_NUMBER: _ClassVar[int]
+    OTHER_MODEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MAX_SIDE_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    states: _containers.RepeatedScalarFieldContainer[str]
+    document_id: str
+    all: bool
+    again: bool
+    other_model: bool
+    limit: int
+    dry_run: bool
+    model: str
+    max_side: int
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ..., states: _Optional[_Iterable[str]] = ..., document_id: _Optional[str] = ..., all: _Optional[bool] = ..., again: _Optional[bool] = ..., other_model: _Optional[bool] = ..., limit: _Optional[int] = ..., dry_run: _Optional[bool] = ..., model: _Optional[str] = ..., max_side: _Optional[int] = ...) -> None: ...
+
+class RequestDescriptionsResponse(_message.Message):
+    __slots__ = ("asked", "waiting", "described", "unknown", "patches", "mean_s", "mean_chars")
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    PATCHES_FIELD_NUMBER: _ClassVar[int]
+    MEAN_S_FIELD_NUMBER: _ClassVar[int]
+    MEAN_CHARS_FIELD_NUMBER: _ClassVar[int]
+    asked: int
+    waiting: int
+    described: int
+    unknown: int
+    patches: float
+    mean_s: float
+    mean_chars: float
+    def __init__(self, asked: _Optional[int] = ..., waiting: _Optional[int] = ..., described: _Optional[int] = ..., unknown: _Optional[int] = ..., patches: _Optional[float] = ..., mean_s: _Optional[float] = ..., mean_chars: _Optional[float] = ...) -> None: ...
+
+class GetDescriptionsRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class DescriptionProgress(_message.Message):
+    __slots__ = ("waiting", "described", "edited", "failed", "in_hand", "mean_s", "held_up", "failures")
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBED_FIELD_NUMBER: _ClassVar[int]
+    EDITED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    IN_HAND_FIELD_NUMBER: _ClassVar[int]
+    MEAN_S_FIELD_NUMBER: _ClassVar[int]
+    HELD_UP_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    waiting: int
+    described: int
+    edited: int
+    failed: int
+    in_hand: int
+    mean_s: float
+    held_up: str
+    failures: _containers.RepeatedCompositeFieldContainer[JobFailure]
+    def __init__(self, waiting: _Optional[int] = ..., described: _Optional[int] = ..., edited: _Optional[int] = ..., failed: _Optional[int] = ..., in_hand: _Optional[int] = ..., mean_s: _Optional[float] = ..., held_up: _Optional[str] = ..., failures: _Optional[_Iterable[_Union[JobFailure, _Mapping]]] = ...) -> None: ...
+
+class StopDescriptionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StopDescriptionsResponse(_message.Message):
+    __slots__ = ("stopped",)
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    stopped: int
+    def __init__(self, stopped: _Optional[int] = ...) -> None: ...
 
 class DumpCatalogueRequest(_message.Message):
     __slots__ = ()

@@ -104,6 +104,21 @@ class CatalogServiceStub:
                 request_serializer=viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.SerializeToString,
                 response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
                 _registered_method=True)
+        self.RequestDescriptions = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/RequestDescriptions',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.RequestDescriptionsRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.RequestDescriptionsResponse.FromString,
+                _registered_method=True)
+        self.GetDescriptions = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/GetDescriptions',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.GetDescriptionsRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.DescriptionProgress.FromString,
+                _registered_method=True)
+        self.StopDescriptions = channel.unary_unary(
+                '/viewfinder.v1.CatalogService/StopDescriptions',
+                request_serializer=viewfinder_dot_v1_dot_catalog__pb2.StopDescriptionsRequest.SerializeToString,
+                response_deserializer=viewfinder_dot_v1_dot_catalog__pb2.StopDescriptionsResponse.FromString,
+                _registered_method=True)
         self.DumpCatalogue = channel.unary_stream(
                 '/viewfinder.v1.CatalogService/DumpCatalogue',
                 request_serializer=viewfinder_dot_v1_dot_catalog__pb2.DumpCatalogueRequest.SerializeToString,
@@ -209,6 +224,26 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestDescriptions(self, request, context):
+        """Descriptions by a vision model, in the background. The workers get the pictures by ClaimWork.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDescriptions(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopDescriptions(self, request, context):
+        """What waits is no longer to be described; what a model works on just now still is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DumpCatalogue(self, request, context):
         """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
         originals it names.
@@ -289,6 +324,21 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ForgetEncoder,
                     request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.FromString,
                     response_serializer=viewfinder_dot_v1_dot_catalog__pb2.Reindex.SerializeToString,
+            ),
+            'RequestDescriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestDescriptions,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.RequestDescriptionsRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.RequestDescriptionsResponse.SerializeToString,
+            ),
+            'GetDescriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDescriptions,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.GetDescriptionsRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.DescriptionProgress.SerializeToString,
+            ),
+            'StopDescriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopDescriptions,
+                    request_deserializer=viewfinder_dot_v1_dot_catalog__pb2.StopDescriptionsRequest.FromString,
+                    response_serializer=viewfinder_dot_v1_dot_catalog__pb2.StopDescriptionsResponse.SerializeToString,
             ),
             'DumpCatalogue': grpc.unary_stream_rpc_method_handler(
                     servicer.DumpCatalogue,
@@ -674,6 +724,87 @@ class CatalogService:
             '/viewfinder.v1.CatalogService/ForgetEncoder',
             viewfinder_dot_v1_dot_catalog__pb2.ForgetEncoderRequest.SerializeToString,
             viewfinder_dot_v1_dot_catalog__pb2.Reindex.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestDescriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/RequestDescriptions',
+            viewfinder_dot_v1_dot_catalog__pb2.RequestDescriptionsRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.RequestDescriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDescriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/GetDescriptions',
+            viewfinder_dot_v1_dot_catalog__pb2.GetDescriptionsRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.DescriptionProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopDescriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/viewfinder.v1.CatalogService/StopDescriptions',
+            viewfinder_dot_v1_dot_catalog__pb2.StopDescriptionsRequest.SerializeToString,
+            viewfinder_dot_v1_dot_catalog__pb2.StopDescriptionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,11 @@ class CatalogServiceStub:
     """To the candidate once all its pictures are done, or back to the encoder before."""
     ForgetEncoder: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ForgetEncoderRequest, _catalog_pb2.Reindex]
     """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
+    RequestDescriptions: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.RequestDescriptionsRequest, _catalog_pb2.RequestDescriptionsResponse]
+    """Descriptions by a vision model, in the background. The workers get the pictures by ClaimWork."""
+    GetDescriptions: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetDescriptionsRequest, _catalog_pb2.DescriptionProgress]
+    StopDescriptions: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.StopDescriptionsRequest, _catalog_pb2.StopDescriptionsResponse]
+    """What waits is no longer to be described; what a model works on just now still is."""
     DumpCatalogue: _grpc.UnaryStreamMultiCallable[_catalog_pb2.DumpCatalogueRequest, _catalog_pb2.DumpCatalogueResponse]
     """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
     originals it names.
@@ -93,6 +98,11 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """To the candidate once all its pictures are done, or back to the encoder before."""
     ForgetEncoder: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ForgetEncoderRequest, _catalog_pb2.Reindex]  # type: ignore[assignment]
     """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
+    RequestDescriptions: _aio.UnaryUnaryMultiCallable[_catalog_pb2.RequestDescriptionsRequest, _catalog_pb2.RequestDescriptionsResponse]  # type: ignore[assignment]
+    """Descriptions by a vision model, in the background. The workers get the pictures by ClaimWork."""
+    GetDescriptions: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetDescriptionsRequest, _catalog_pb2.DescriptionProgress]  # type: ignore[assignment]
+    StopDescriptions: _aio.UnaryUnaryMultiCallable[_catalog_pb2.StopDescriptionsRequest, _catalog_pb2.StopDescriptionsResponse]  # type: ignore[assignment]
+    """What waits is no longer to be described; what a model works on just now still is."""
     DumpCatalogue: _aio.UnaryStreamMultiCallable[_catalog_pb2.DumpCatalogueRequest, _catalog_pb2.DumpCatalogueResponse]  # type: ignore[assignment]
     """The catalogue as it is at one moment, for a backup: the head, the database in chunks, then the
     originals it names.
@@ -209,6 +219,29 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.Reindex, _abc.Awaitable[_catalog_pb2.Reindex]]:
         """Forget the candidate, or the encoder before; `dropped` says whose vectors may go."""
+
+    @_abc_1.abstractmethod
+    def RequestDescriptions(
+        self,
+        request: _catalog_pb2.RequestDescriptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.RequestDescriptionsResponse, _abc.Awaitable[_catalog_pb2.RequestDescriptionsResponse]]:
+        """Descriptions by a vision model, in the background. The workers get the pictures by ClaimWork."""
+
+    @_abc_1.abstractmethod
+    def GetDescriptions(
+        self,
+        request: _catalog_pb2.GetDescriptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.DescriptionProgress, _abc.Awaitable[_catalog_pb2.DescriptionProgress]]: ...
+
+    @_abc_1.abstractmethod
+    def StopDescriptions(
+        self,
+        request: _catalog_pb2.StopDescriptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.StopDescriptionsResponse, _abc.Awaitable[_catalog_pb2.StopDescriptionsResponse]]:
+        """What waits is no longer to be described; what a model works on just now still is."""
 
     @_abc_1.abstractmethod
     def DumpCatalogue(

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from viewfinder.v1 import catalog_pb2 as viewfinder_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aviewfinder/v1/upload.proto\x12\rviewfinder.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bviewfinder/v1/catalog.proto\"\x8f\x01\n\x0cUploadHeader\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\tfile_path\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\"\x1f\n\tUploadEnd\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\"\x80\x01\n\rUploadRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.viewfinder.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x18.viewfinder.v1.UploadEndH\x00\x42\x06\n\x04part\"^\n\x0eUploadResponse\x12)\n\x05image\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.ImageRecord\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x0e\n\x06job_id\x18\x03 \x01(\t2X\n\rUploadService\x12G\n\x06Upload\x12\x1c.viewfinder.v1.UploadRequest\x1a\x1d.viewfinder.v1.UploadResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aviewfinder/v1/upload.proto\x12\rviewfinder.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bviewfinder/v1/catalog.proto\"\xa1\x01\n\x0cUploadHeader\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x11\n\tfile_path\x18\x05 \x01(\t\x12\x10\n\x08password\x18\x06 \x01(\t\x12\x10\n\x08\x64\x65scribe\x18\x07 \x01(\x08\"\x1f\n\tUploadEnd\x12\x12\n\nsize_bytes\x18\x01 \x01(\x04\"\x80\x01\n\rUploadRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.viewfinder.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x18.viewfinder.v1.UploadEndH\x00\x42\x06\n\x04part\"^\n\x0eUploadResponse\x12)\n\x05image\x18\x01 \x01(\x0b\x32\x1a.viewfinder.v1.ImageRecord\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x0e\n\x06job_id\x18\x03 \x01(\t2X\n\rUploadService\x12G\n\x06Upload\x12\x1c.viewfinder.v1.UploadRequest\x1a\x1d.viewfinder.v1.UploadResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'viewfinder.v1.upload_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLOADHEADER']._serialized_start=105
-  _globals['_UPLOADHEADER']._serialized_end=248
-  _globals['_UPLOADEND']._serialized_start=250
-  _globals['_UPLOADEND']._serialized_end=281
-  _globals['_UPLOADREQUEST']._serialized_start=284
-  _globals['_UPLOADREQUEST']._serialized_end=412
-  _globals['_UPLOADRESPONSE']._serialized_start=414
-  _globals['_UPLOADRESPONSE']._serialized_end=508
-  _globals['_UPLOADSERVICE']._serialized_start=510
-  _globals['_UPLOADSERVICE']._serialized_end=598
+  _globals['_UPLOADHEADER']._serialized_end=266
+  _globals['_UPLOADEND']._serialized_start=268
+  _globals['_UPLOADEND']._serialized_end=299
+  _globals['_UPLOADREQUEST']._serialized_start=302
+  _globals['_UPLOADREQUEST']._serialized_end=430
+  _globals['_UPLOADRESPONSE']._serialized_start=432
+  _globals['_UPLOADRESPONSE']._serialized_end=526
+  _globals['_UPLOADSERVICE']._serialized_start=528
+  _globals['_UPLOADSERVICE']._serialized_end=616
 # @@protoc_insertion_point(module_scope)

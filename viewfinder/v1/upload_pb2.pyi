@@ -9,20 +9,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class UploadHeader(_message.Message):
-    __slots__ = ("file_name", "job_id", "tags", "metadata", "file_path", "password")
+    __slots__ = ("file_name", "job_id", "tags", "metadata", "file_path", "password", "describe")
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     FILE_PATH_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBE_FIELD_NUMBER: _ClassVar[int]
     file_name: str
     job_id: str
     tags: _containers.RepeatedScalarFieldContainer[str]
     metadata: _struct_pb2.Struct
     file_path: str
     password: str
-    def __init__(self, file_name: _Optional[str] = ..., job_id: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., file_path: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
+    describe: bool
+    def __init__(self, file_name: _Optional[str] = ..., job_id: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., file_path: _Optional[str] = ..., password: _Optional[str] = ..., describe: _Optional[bool] = ...) -> None: ...
 
 class UploadEnd(_message.Message):
     __slots__ = ("size_bytes",)

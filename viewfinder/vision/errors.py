@@ -19,8 +19,9 @@ class VisionModelDisabled(ViewfinderError):
     title: ClassVar[str] = "No vision model is set up"
     template: ClassVar[str] = (
         "{what} needs a vision model, and none is set up: set LLM_ENABLED=true and LLM_MODEL for"
-        " the gateway, and for Ollama OLLAMA_HOST where it is not on this machine, or for any"
-        " OpenAI-compatible server LLM_BASE_URL and OPENAI_API_KEY; then restart"
+        " the gateway and the workers, and for Ollama OLLAMA_HOST where it is not on this"
+        " machine, or for any OpenAI-compatible server LLM_BASE_URL and OPENAI_API_KEY;"
+        " then restart"
     )
 
 

@@ -16,7 +16,8 @@ class VisionSettings(SharedSettings):
     llm_enabled: bool = Field(
         False,
         alias="LLM_ENABLED",
-        description="Let a vision model answer questions, rank and explain; needs LLM_MODEL",
+        description="Let a vision model answer questions, rank, explain and describe;"
+        " needs LLM_MODEL",
     )
     llm_model: str = Field(
         "",
@@ -90,6 +91,15 @@ class VisionSettings(SharedSettings):
         alias="VIEWFINDER_LLM_CONTEXT_TOKENS",
         description="Context that Ollama is asked for (num_ctx); pictures need some 1,500 tokens"
         " each, and Ollama's own 4,096 cuts silently. 0: its own",
+    )
+
+    llm_price_per_image: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        alias="VIEWFINDER_LLM_PRICE_PER_IMAGE",
+        description="What it costs to have one picture described, in any money; only for the"
+        " estimates of `viewfinder describe`. 0: not known",
     )
 
     @field_validator("llm_base_url", "llm_proxy")
