@@ -113,8 +113,7 @@ class EdgeShard:
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.parent.mkdir(parents=True, exist_ok=True)
             shard = edge.EdgeShard.create(str(fresh), self._config(dim, multi))
-            for key, kind in FILTER_KEYS.items():
-                shard.update(edge.UpdateOperation.create_field_index(key, _SCHEMA[kind]))
+            _index_keys(shard)
             shard.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             fresh.rename(self._folder)
@@ -326,6 +325,7 @@ class EdgeShard:
                 shard = edge.EdgeShard.load(str(self._folder), self._config(dim, multi))
                 if shard.info().points_count != shard.count(edge.CountRequest(exact=True)):
                     shard.optimize()
+                _index_keys(shard)
                 self._shard = shard
             self._dim, self._multi = dim, multi
         except (IndexFault, OSError, ValueError, KeyError, TypeError) as error:
@@ -357,6 +357,14 @@ class EdgeShard:
             if any(sign in text.lower() for sign in _DISK_TROUBLE):
                 raise StorageFull(str(self._folder), text) from error
             raise IndexFault(text) from error
+
+
+def _index_keys(shard: Any) -> None:
+    """Filters on every key are quick; an index of before a key was known gets what it lacks."""
+    known = shard.info().payload_schema
+    for key, kind in FILTER_KEYS.items():
+        if key not in known:
+            shard.update(edge.UpdateOperation.create_field_index(key, _SCHEMA[kind]))
 
 
 def _add_words(folder: Path) -> None:

@@ -240,3 +240,19 @@ def test_scrolling_meets_every_point_once(index: EdgeShard) -> None:
         if after is None:
             break
     assert seen == list(range(1, 26))
+
+
+def test_an_index_of_before_a_key_was_known_gets_an_index_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    first = EdgeShard(folder, FREE)
+    first.create(DIM)
+    first.close()
+    old = edge.EdgeShard.load(str(folder))
+    old.update(edge.UpdateOperation.delete_field_index("description"))
+    old.flush()
+    assert "description" not in old.info().payload_schema
+    old.close()
+    EdgeShard(folder, FREE).close()
+    again = edge.EdgeShard.load(str(folder))
+    assert "description" in again.info().payload_schema
+    again.close()
