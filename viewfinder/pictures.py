@@ -17,7 +17,7 @@ _LARGEST_MULTIPLE = 1024
 _LARGEST_WITHIN = 16_000_000
 
 # To be raised when renditions are made in another way (quality, method): it is part of their ETag.
-RENDITION_VERSION = 1
+RENDITION_VERSION = 2
 
 
 @dataclass(frozen=True)
