@@ -50,6 +50,11 @@ class Renditions:
             _REMEMBERED_FAILURES, _FAILURE_S, timer=clock
         )
 
+    @property
+    def in_flight(self) -> int:
+        """Renditions that are being made, or wait for it."""
+        return len(self._in_flight)
+
     def allowed_width(self, wanted: int) -> int:
         """The next larger allowed width; the largest for all beyond it."""
         return next((width for width in self._widths if width >= wanted), self._widths[-1])

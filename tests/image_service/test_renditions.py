@@ -13,6 +13,7 @@ from PIL import Image
 from image_service.content import ContentSource
 from image_service.original import Original
 from image_service.rendition_cache import RenditionCache, RenditionKey
+from image_service.renditions import Renditions
 from tests.hostile_files import encoded
 from tests.hostile_pdfs import encrypted, one_page
 from tests.image_service.conftest import Clock, CountingRenderer, Originals, Stored, whole
@@ -139,12 +140,16 @@ async def test_a_broken_original_is_decoded_once_a_minute(
 
 
 async def test_more_than_can_wait_are_refused(
-    source: ContentSource, originals: Originals, renderer: CountingRenderer
+    source: ContentSource,
+    renditions: Renditions,
+    originals: Originals,
+    renderer: CountingRenderer,
 ) -> None:
     renderer.gate.clear()
     photos = [originals.add(encoded("JPEG", comment=b"%d" % index)) for index in range(101)]
     requests = [asyncio.create_task(rendition(source, photo)) for photo in photos[:100]]
-    await asyncio.sleep(0.3)
+    while renditions.in_flight < len(requests):
+        await asyncio.sleep(0.01)
     with pytest.raises(Overloaded):
         await rendition(source, photos[100])
     renderer.gate.set()
