@@ -158,7 +158,7 @@ class Searcher:
                 word_hits=word_hits,
             )
             fused = FusedSearch(beside.find, weights.look, pages_found=of_documents)
-        page = await find_page(wanted, query, cursor, find, collection.retrieve, fused, curve)
+        page = await find_page(wanted, query, cursor, find, collection, fused, curve)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
         return Answer(
             page.hits,
