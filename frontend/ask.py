@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from frontend import ask_markup
 from frontend.filters import Wanted
@@ -19,8 +18,11 @@ from frontend.session import (
     browser_url,
     client,
     close_picture,
+    draw_again,
     opened_picture,
+    show_error,
 )
+from frontend.vision_setup import how_to_switch_on
 from viewfinder.api_answers import (
     MAX_MESSAGE_CHARS,
     MAX_MESSAGES,
@@ -91,31 +93,14 @@ def _dialog(looking_at: View, wanted: Wanted) -> None:
     try:
         status = VisionStatus.model_validate(_status())
     except ViewfinderError as error:
-        _show_error(error)
+        show_error(error)
         return
     if not status.enabled:
-        _how_to_set_up(status)
+        how_to_switch_on("Asking", status.detail)
         return
     if not status.ready:
         st.warning(as_text(status.detail), icon=":material/cloud_off:")
     _conversation(looking_at, wanted)
-
-
-def _show_error(error: ViewfinderError) -> None:
-    """Without the button that the page may have for its own: there may be several of these."""
-    st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
-
-
-def _how_to_set_up(status: VisionStatus) -> None:
-    st.info("**No vision model is set up yet.** Searching works without one.")
-    st.markdown("With [Ollama](https://ollama.com) on this machine, for example:")
-    st.code(
-        "ollama pull qwen2.5vl:7b\n"
-        "export LLM_ENABLED=true LLM_MODEL=qwen2.5vl:7b\n"
-        "viewfinder down; viewfinder up --detach",
-        language="sh",
-    )
-    st.caption(as_text(status.detail))
 
 
 def _conversation(looking_at: View, wanted: Wanted) -> None:
@@ -198,15 +183,7 @@ def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> N
         exchange.error = error
     finally:
         talk.append(exchange)  # also when the dialog is closed in the middle
-    _draw_again()
-
-
-def _draw_again() -> None:
-    """With what can be asked now. Only the dialog, where only the dialog was being drawn."""
-    try:
-        st.rerun(scope="fragment")
-    except StreamlitAPIException:
-        st.rerun()
+    draw_again()
 
 
 def _listen(exchange: _Exchange, question: str, options: QuestionOptions) -> Iterator[None]:
@@ -242,7 +219,7 @@ def _show(exchange: _Exchange, before: Sequence[AnswerSource]) -> None:
     if exchange.answer:
         st.html(ask_markup.answer(exchange.answer))
     if exchange.error is not None:
-        _show_error(exchange.error)
+        show_error(exchange.error)
 
 
 def _are_same(some: Sequence[AnswerSource], others: Sequence[AnswerSource]) -> bool:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from frontend import markup
 from frontend.cards import page_of
+from frontend.description import description
 from frontend.large import first_page_of, large
 from frontend.session import (
     View,
@@ -52,7 +53,8 @@ def _dialog(image: ImageRecord) -> None:
             _more_like(image)
             _original(image)
             _delete(image)
-        st.html(markup.facts({**_shown(image), **_facts(image)}))
+        description(image.id)
+        st.html(markup.facts(_facts(image)))
         _tags(image)
         _text(image)
 
@@ -79,19 +81,6 @@ def _original(image: ImageRecord) -> None:
         st.link_button("Open PDF", address, icon=":material/picture_as_pdf:")
     else:
         st.link_button("Original", browser_url(image.url), icon=":material/open_in_new:")
-
-
-def _shown(image: ImageRecord) -> dict[str, str]:
-    """What a vision model, or somebody, said of it."""
-    shown = image.description
-    if shown is None:
-        return {}
-    return {
-        "Shows": shown.caption,
-        "Things": ", ".join(shown.objects),
-        "Setting": shown.setting,
-        "Described": "by hand" if shown.edited else f"by {shown.model}",
-    }
 
 
 def _facts(image: ImageRecord) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from frontend.settings import FrontendSettings
 from viewfinder.client import Client
@@ -133,6 +134,19 @@ def friendly_errors() -> Iterator[None]:
                 "`viewfinder status` in a terminal says what runs, `viewfinder up` starts it."
             )
             st.button("Try again", key="try-again", icon=":material/refresh:")
+
+
+def show_error(error: ViewfinderError) -> None:
+    """Without the button that the page may have for its own: there may be several of these."""
+    st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
+
+
+def draw_again() -> None:
+    """With what has changed. Only the dialog, where only the dialog was being drawn."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
 
 
 def attempt(work: Callable[[], T]) -> T | None:
