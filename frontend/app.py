@@ -6,6 +6,7 @@ import streamlit as st
 
 from frontend import markup
 from frontend.ask import ask
+from frontend.describing import description_progress, descriptions
 from frontend.detail import detail
 from frontend.filters import filter_controls
 from frontend.gallery import found_pictures, newest_page, newest_pictures
@@ -77,8 +78,11 @@ def main() -> None:
         _search_by_picture_control()
         ask(looking_at, wanted)
         if not empty:
+            descriptions()
+        if not empty:
             drop_zone("slim")
     uploads(live=looking_at.kind == "newest")
+    description_progress(more_to_come=is_sending())
     if empty:
         drop_zone("large")
     elif page is not None:

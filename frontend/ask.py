@@ -17,9 +17,11 @@ from frontend.session import (
     as_text,
     browser_url,
     client,
-    close_picture,
+    close_dialog,
     draw_again,
-    opened_picture,
+    open_dialog,
+    open_picture,
+    opened_dialog,
     show_error,
 )
 from frontend.vision_setup import how_to_switch_on
@@ -37,7 +39,7 @@ from viewfinder.api_answers import (
 from viewfinder.client_questions import Message, QuestionOptions
 from viewfinder.errors import ViewfinderError
 
-_OPEN = "asking"
+_DIALOG = "ask"
 _TALK = "conversation"
 _SHOWN_AGAIN_S = 0.05
 """Faster than anybody reads; each time costs the browser a little."""
@@ -61,22 +63,18 @@ def ask(looking_at: View, wanted: Wanted) -> None:
 
     `looking_at` and `wanted`: what is found on the page now, to ask about.
     """
-    st.button("Ask", icon=":material/forum:", key="ask", on_click=_open, help="Ask your pictures")
-    if opened_picture():
-        _close()
-    if st.session_state.get(_OPEN):
-        st.dialog("Ask your pictures", width="large", on_dismiss=_close)(_dialog)(
+    st.button(
+        "Ask",
+        icon=":material/forum:",
+        key="ask",
+        on_click=open_dialog,
+        args=(_DIALOG,),
+        help="Ask your pictures",
+    )
+    if opened_dialog() == _DIALOG:
+        st.dialog("Ask your pictures", width="large", on_dismiss=close_dialog)(_dialog)(
             looking_at, wanted
         )
-
-
-def _open() -> None:
-    close_picture()
-    st.session_state[_OPEN] = True
-
-
-def _close() -> None:
-    st.session_state.pop(_OPEN, None)
 
 
 def _talk() -> list[_Exchange]:
@@ -108,8 +106,8 @@ def _conversation(looking_at: View, wanted: Wanted) -> None:
     said = st.container(key="ask-conversation")
     with said:
         before: list[AnswerSource] = []
-        for exchange in talk:
-            _show(exchange, before)
+        for number, exchange in enumerate(talk):
+            _show(number, exchange, before)
             before = exchange.sources
     options = _options(looking_at, wanted, talk)
     question = st.chat_input(
@@ -177,7 +175,8 @@ def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> N
     try:
         for _ in _shown_at_times(_listen(exchange, question, options)):
             if exchange.sources and not _are_same(exchange.sources, before):
-                pictures.html(_sources(exchange))
+                looked_at = [_source(one, exchange) for one in exchange.sources]
+                pictures.html(ask_markup.sources(looked_at) + ask_markup.note(exchange.note))
             text.html(ask_markup.answer(exchange.answer, is_whole=False))
     except ViewfinderError as error:
         exchange.error = error
@@ -211,11 +210,11 @@ def _shown_at_times(changes: Iterator[None]) -> Iterator[None]:
             yield
 
 
-def _show(exchange: _Exchange, before: Sequence[AnswerSource]) -> None:
+def _show(number: int, exchange: _Exchange, before: Sequence[AnswerSource]) -> None:
     """Pictures that stand above are not shown again."""
     st.html(ask_markup.question(exchange.question))
     if exchange.sources and not _are_same(exchange.sources, before):
-        st.html(_sources(exchange))
+        _sources(number, exchange)
     if exchange.answer:
         st.html(ask_markup.answer(exchange.answer))
     if exchange.error is not None:
@@ -226,19 +225,31 @@ def _are_same(some: Sequence[AnswerSource], others: Sequence[AnswerSource]) -> b
     return [one.id for one in some] == [one.id for one in others]
 
 
-def _sources(exchange: _Exchange) -> str:
-    return ask_markup.sources(
-        [
-            ask_markup.source(
-                number=source.number,
-                name=source.file_name,
-                page=source.page,
-                relevance=source.relevance,
-                thumbnail_url=browser_url(source.thumbnail_url),
-                url=browser_url(source.url),
-                is_cited=source.id in exchange.cited and len(exchange.sources) > 1,
-            )
-            for source in exchange.sources
-        ],
-        exchange.note,
+def _sources(number: int, exchange: _Exchange) -> None:
+    """To be opened; what is opened lies over the conversation, which is there again after it."""
+    with st.container(key=f"sources-{number}"):
+        for source in exchange.sources:
+            with st.container(key=f"source-{number}-{source.number}"):
+                st.html(_source(source, exchange))
+                if st.button(
+                    f"Open {as_text(_name(source))}",
+                    key=f"open-source-{number}-{source.number}",
+                    on_click=open_picture,
+                    args=(source.id,),
+                ):
+                    st.rerun()
+    st.html(ask_markup.note(exchange.note))
+
+
+def _name(source: AnswerSource) -> str:
+    return f"{source.file_name}, page {source.page}" if source.page else source.file_name
+
+
+def _source(source: AnswerSource, exchange: _Exchange) -> str:
+    return ask_markup.source(
+        number=source.number,
+        shown=_name(source),
+        relevance=source.relevance,
+        thumbnail_url=browser_url(source.thumbnail_url),
+        is_cited=source.id in exchange.cited and len(exchange.sources) > 1,
     )

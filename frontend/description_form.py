@@ -90,8 +90,6 @@ def _save(image: ImageRecord, written: DescriptionText | None, on_end: Callable[
         return
     forget_answer()
     on_end()
-    st.toast(
-        "Saved. Searches find it by these words in a moment." if written else "Description removed.",
-        icon=":material/check_circle:",
-    )
+    told = "Saved. Searches find it by these words in a moment." if written else "Removed."
+    st.toast(told, icon=":material/check_circle:")
     draw_again()

@@ -67,6 +67,7 @@ def show(wanted: View) -> None:
     else:
         st.query_params.clear()
     close_picture()
+    close_dialog()
     forget_answer()
 
 
@@ -98,6 +99,22 @@ def close_picture() -> None:
 def opened_picture() -> str | None:
     """The id of the picture that is shown large."""
     return st.session_state.get("open")
+
+
+def open_dialog(name: str) -> None:
+    """Open this dialog in place of any other, until `close_dialog`."""
+    close_picture()
+    st.session_state["dialog"] = name
+
+
+def close_dialog() -> None:
+    """Back to the gallery."""
+    st.session_state.pop("dialog", None)
+
+
+def opened_dialog() -> str:
+    """The name of the dialog that is shown: none while a picture is, which may lie over one."""
+    return "" if opened_picture() else str(st.session_state.get("dialog", ""))
 
 
 def remembered(question: object, ask: Callable[[], T]) -> T:
