@@ -227,18 +227,19 @@ def _are_same(some: Sequence[AnswerSource], others: Sequence[AnswerSource]) -> b
 
 def _sources(number: int, exchange: _Exchange) -> None:
     """To be opened; what is opened lies over the conversation, which is there again after it."""
-    with st.container(key=f"sources-{number}"):
-        for source in exchange.sources:
-            with st.container(key=f"source-{number}-{source.number}"):
-                st.html(_source(source, exchange))
-                if st.button(
-                    f"Open {as_text(_name(source))}",
-                    key=f"open-source-{number}-{source.number}",
-                    on_click=open_picture,
-                    args=(source.id,),
-                ):
-                    st.rerun()
-    st.html(ask_markup.note(exchange.note))
+    with st.container(gap=None):
+        with st.container(key=f"sources-{number}"):
+            for source in exchange.sources:
+                with st.container(key=f"source-{number}-{source.number}"):
+                    st.html(_source(source, exchange))
+                    if st.button(
+                        f"Open {as_text(_name(source))}",
+                        key=f"open-source-{number}-{source.number}",
+                        on_click=open_picture,
+                        args=(source.id,),
+                    ):
+                        st.rerun()
+        st.html(ask_markup.note(exchange.note))
 
 
 def _name(source: AnswerSource) -> str:

@@ -72,7 +72,8 @@ def _dialog() -> None:
             st.caption("It goes on when this is closed.")
             _stop_button()
         else:
-            _offer(now)
+            with st.container(key="offer"):
+                _offer(now)
         _failures(now)
     except ViewfinderError as error:
         show_error(error)
