@@ -44,6 +44,10 @@ _TALK = "conversation"
 _SHOWN_AGAIN_S = 0.05
 """Faster than anybody reads; each time costs the browser a little."""
 _STATUS_S = 30.0
+_NOTHING = (
+    "None of your pictures seems to be about this, so no model was asked. Try other words, or"
+    " search first, and ask about what is found."
+)
 
 
 @dataclass
@@ -55,6 +59,7 @@ class _Exchange:
     sources: list[AnswerSource] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
     note: str = ""
+    found: bool = True
     error: ViewfinderError | None = None
 
 
@@ -141,7 +146,7 @@ def _options(looking_at: View, wanted: Wanted, talk: list[_Exchange]) -> Questio
             st.button("Start anew", on_click=_forget, icon=":material/restart_alt:", key="ask-anew")
     messages: list[Message] = []
     for exchange in talk:
-        if exchange.answer and exchange.error is None:
+        if exchange.answer and exchange.found and exchange.error is None:
             messages.append({"role": "user", "content": exchange.question})
             messages.append({"role": "assistant", "content": exchange.answer[:MAX_MESSAGE_CHARS]})
     if messages:
@@ -196,6 +201,9 @@ def _listen(exchange: _Exchange, question: str, options: QuestionOptions) -> Ite
                 exchange.answer += event.text
             elif isinstance(event, AnswerResponse):
                 exchange.answer, exchange.sources = event.answer, event.sources
+                exchange.found = event.found
+                if not event.found:
+                    exchange.answer = _NOTHING
                 exchange.cited = event.cited
                 exchange.note = f"{event.model} · {event.timings.total_ms / 1000:.1f} s"
             yield

@@ -117,7 +117,7 @@ def test_what_is_not_there_is_said_and_no_model_is_asked(
     open_questions(visitor)
     ask(visitor, "the balance sheet of a bakery for 1987")
     answered(visitor)
-    expect(visitor.dialog.locator(".vf-answer")).to_contain_text("othing")
+    expect(visitor.dialog.locator(".vf-answer")).to_contain_text("None of your pictures")
     expect(visitor.dialog.locator(".vf-source")).to_have_count(0)
     assert model.chats == []
     visitor.screenshot("ask-nothing")
