@@ -25,7 +25,7 @@ def description(image_id: str) -> None:
         return
     with st.container(key="description", gap="small"):
         if st.session_state.get(_EDITED) == image.id:
-            edit_form(image, on_end=_stop_editing)
+            edit_form(image, on_end=stop_editing)
             return
         try:
             asked = client().describe(ids=[image.id], dry_run=True)
@@ -42,6 +42,11 @@ def description(image_id: str) -> None:
         else:
             _failure(image)
             _actions(image, asked, None)
+
+
+def stop_editing() -> None:
+    """Show it as it is again."""
+    st.session_state.pop(_EDITED, None)
 
 
 def _shown(image: ImageRecord) -> None:
@@ -116,10 +121,6 @@ def _ask(image_id: str) -> None:
 
 def _edit(image_id: str) -> None:
     st.session_state[_EDITED] = image_id
-
-
-def _stop_editing() -> None:
-    st.session_state.pop(_EDITED, None)
 
 
 def _failure(image: ImageRecord) -> None:

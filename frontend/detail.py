@@ -6,7 +6,7 @@ import streamlit as st
 
 from frontend import markup
 from frontend.cards import page_of
-from frontend.description import description
+from frontend.description import description, stop_editing
 from frontend.large import first_page_of, large
 from frontend.session import (
     View,
@@ -16,12 +16,13 @@ from frontend.session import (
     client,
     close_picture,
     forget_answer,
-    friendly_errors,
     opened_picture,
     show,
+    show_error,
     view,
 )
 from viewfinder.api_models import ImageRecord
+from viewfinder.errors import ViewfinderError
 
 
 def detail() -> None:
@@ -32,7 +33,12 @@ def detail() -> None:
         close_picture()
         return
     title = as_text(image.file_name)
-    st.dialog(title, width="large", on_dismiss=close_picture)(_dialog)(image)
+    st.dialog(title, width="large", on_dismiss=_close)(_dialog)(image)
+
+
+def _close() -> None:
+    stop_editing()
+    close_picture()
 
 
 def _opened(image_id: str) -> ImageRecord:
@@ -125,11 +131,10 @@ def _tags(image: ImageRecord) -> None:
         )
     )
     key = f"saved-tags-{owner}"  # `image` is as it was when the dialog opened
-    if chosen != st.session_state.get(key, image.tags):
-        with friendly_errors():
-            client().update(owner, tags=chosen)
-            st.session_state[key] = chosen
-            forget_answer()
+    is_changed = chosen != st.session_state.get(key, image.tags)
+    if is_changed and attempt(lambda: client().update(owner, tags=chosen)):
+        st.session_state[key] = chosen
+        forget_answer()
 
 
 def _text(image: ImageRecord) -> None:
@@ -149,8 +154,11 @@ def _delete(image: ImageRecord) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write(f"Remove this {what} for good, original and all?")
         if st.button("Delete for good", type="primary", key="delete-for-good"):
-            with friendly_errors():
+            try:
                 client().delete(image.document_id or image.id)
-                close_picture()
-                forget_answer()
-                st.rerun()
+            except ViewfinderError as error:
+                show_error(error)
+                return
+            close_picture()
+            forget_answer()
+            st.rerun()

@@ -136,16 +136,11 @@ def forget_answer() -> None:
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Say what went wrong and what to do next, in the page."""
+    """Say what went wrong and what to do next, in the page; once in a page, see `attempt`."""
     try:
         yield
-    except Unauthorized:
-        st.error(
-            "**The gateway asks for an API key.** Set VIEWFINDER_API_KEY for this page too.",
-            icon=":material/key:",
-        )
     except ViewfinderError as error:
-        st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
+        show_error(error)
         if isinstance(error, ServiceUnavailable):
             st.caption(
                 "`viewfinder status` in a terminal says what runs, `viewfinder up` starts it."
@@ -154,8 +149,14 @@ def friendly_errors() -> Iterator[None]:
 
 
 def show_error(error: ViewfinderError) -> None:
-    """Without the button that the page may have for its own: there may be several of these."""
-    st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
+    """Say what went wrong."""
+    if isinstance(error, Unauthorized):
+        st.error(
+            "**The gateway asks for an API key.** Set VIEWFINDER_API_KEY for this page too.",
+            icon=":material/key:",
+        )
+    else:
+        st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
 
 
 def draw_again() -> None:
@@ -167,10 +168,12 @@ def draw_again() -> None:
 
 
 def attempt(work: Callable[[], T]) -> T | None:
-    """The result of `work`, or None after its error has been shown."""
-    with friendly_errors():
+    """The result of `work`, or None after its error has been shown where it happened."""
+    try:
         return work()
-    return None
+    except ViewfinderError as error:
+        show_error(error)
+        return None
 
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]()<>#+-.!|~:$"})
