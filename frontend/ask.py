@@ -41,6 +41,8 @@ from viewfinder.errors import ViewfinderError
 
 _DIALOG = "ask"
 _TALK = "conversation"
+_ABOUT = "ask-about"
+"""The picture that was asked about from its own dialog: its id and name."""
 _SHOWN_AGAIN_S = 0.05
 """Faster than anybody reads; each time costs the browser a little."""
 _STATUS_S = 30.0
@@ -72,14 +74,26 @@ def ask(looking_at: View, wanted: Wanted) -> None:
         "Ask",
         icon=":material/forum:",
         key="ask",
-        on_click=open_dialog,
-        args=(_DIALOG,),
+        on_click=_open,
         help="Ask your pictures",
     )
     if opened_dialog() == _DIALOG:
         st.dialog("Ask your pictures", width="large", on_dismiss=close_dialog)(_dialog)(
             looking_at, wanted
         )
+
+
+def _open() -> None:
+    open_dialog(_DIALOG)
+    if not _talk():
+        st.session_state.pop(_ABOUT, None)
+
+
+def ask_about(image_id: str, name: str) -> None:
+    """Open the dialog on this picture or page, with a new conversation."""
+    open_dialog(_DIALOG)
+    st.session_state[_TALK] = []
+    st.session_state[_ABOUT] = (image_id, name)
 
 
 def _talk() -> list[_Exchange]:
@@ -129,16 +143,21 @@ def _options(looking_at: View, wanted: Wanted, talk: list[_Exchange]) -> Questio
     options: QuestionOptions = {"filters": wanted.filters, "mode": wanted.mode}
     with st.container(horizontal=True, vertical_alignment="center", key="ask-options"):
         used = next((one.sources for one in reversed(talk) if one.sources), [])
+        about = st.session_state.get(_ABOUT)
         stays = False
         if used:
             stays = st.toggle("Stay with these pictures", value=True, key="ask-stay")
             options["image_ids"] = [source.id for source in used]
             options["search"] = not stays
+        elif about is not None:
+            stays = st.toggle(f"About {as_text(about[1])}", value=True, key="ask-this")
+            if stays:
+                options["image_ids"] = [about[0]]
         elif looking_at.kind == "text":
-            about = st.toggle(
+            is_about_found = st.toggle(
                 f"About what “{as_text(looking_at.query)}” finds", value=True, key="ask-found"
             )
-            if about:
+            if is_about_found:
                 options["query"] = looking_at.query
         if not stays:
             options["top_k"] = _how_many()
@@ -169,6 +188,7 @@ def _how_many() -> int:
 
 def _forget() -> None:
     st.session_state[_TALK] = []
+    st.session_state.pop(_ABOUT, None)
 
 
 def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from frontend import markup
+from frontend.ask import ask_about
 from frontend.cards import page_of
 from frontend.description import description, stop_editing
 from frontend.large import first_page_of, large
@@ -57,6 +58,7 @@ def _dialog(image: ImageRecord) -> None:
     with right:
         with st.container(horizontal=True):
             _more_like(image)
+            _ask(image)
             _original(image)
             _delete(image)
         description(image.id)
@@ -65,9 +67,24 @@ def _dialog(image: ImageRecord) -> None:
         _text(image)
 
 
+def _name(image: ImageRecord) -> str:
+    return ", ".join(filter(None, (image.file_name, page_of(image.page, image.pages))))
+
+
+def _ask(image: ImageRecord) -> None:
+    if st.button(
+        "Ask",
+        icon=":material/forum:",
+        key="dialog-ask",
+        help=f"Ask about this {'page' if image.page else 'picture'}",
+        on_click=ask_about,
+        args=(image.id, _name(image)),
+    ):
+        st.rerun()
+
+
 def _more_like(image: ImageRecord) -> None:
-    name = ", ".join(filter(None, (image.file_name, page_of(image.page, image.pages))))
-    like_it = View("similar", image_id=image.id, name=name, back=view())
+    like_it = View("similar", image_id=image.id, name=_name(image), back=view())
     if st.button(
         "More like this",
         type="primary",

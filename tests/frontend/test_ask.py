@@ -100,6 +100,20 @@ def test_what_was_searched_for_is_what_is_asked_about(gateway: FakeGateway) -> N
     assert gateway.questions[0]["query"] == "a cat"
 
 
+def test_the_picture_that_is_open_is_asked_about(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg"), record("b2", "dog.jpg")]
+    gateway.answer_events = events("Yes.", sources=[source(1, "b2", "dog.jpg")])
+    app = page()
+    app.button(key="open-b2").click().run()
+    app.button(key="dialog-ask").click().run()
+    assert not app.exception
+    ask(app, "Is it asleep?")
+    assert gateway.questions[0]["image_ids"] == ["b2"]
+    app.button(key="ask-anew").click().run()
+    ask(app, "And the others?")
+    assert "image_ids" not in gateway.questions[1]
+
+
 def test_starting_anew_forgets(gateway: FakeGateway) -> None:
     gateway.answer_events = events("Grey.", sources=[source(1, "a1", "cat.jpg")])
     app = ask(dialog(gateway), "Which colour?")
