@@ -24,7 +24,7 @@ from frontend.session import (
     opened_dialog,
     show_error,
 )
-from frontend.vision_setup import how_to_switch_on
+from frontend.vision_setup import has_vision_model, how_to_switch_on
 from viewfinder.api_answers import (
     MAX_MESSAGE_CHARS,
     MAX_MESSAGES,
@@ -108,16 +108,17 @@ def _status() -> dict[str, Any]:
 def _dialog(looking_at: View, wanted: Wanted) -> None:
     st.html(ask_markup.STYLE)
     try:
-        status = VisionStatus.model_validate(_status())
+        if not has_vision_model():
+            how_to_switch_on("Asking", client().vision_status().detail)
+            return
+        warning = st.empty()
+        _conversation(looking_at, wanted)
+        status = VisionStatus.model_validate(_status())  # last: a model that hangs takes seconds
     except ViewfinderError as error:
         show_error(error)
         return
-    if not status.enabled:
-        how_to_switch_on("Asking", status.detail)
-        return
     if not status.ready:
-        st.warning(as_text(status.detail), icon=":material/cloud_off:")
-    _conversation(looking_at, wanted)
+        warning.warning(as_text(status.detail), icon=":material/cloud_off:")
 
 
 def _conversation(looking_at: View, wanted: Wanted) -> None:
@@ -207,6 +208,7 @@ def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> N
         exchange.error = error
     finally:
         talk.append(exchange)  # also when the dialog is closed in the middle
+        _status.clear()
     draw_again()
 
 

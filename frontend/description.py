@@ -27,21 +27,20 @@ def description(image_id: str) -> None:
         if st.session_state.get(_EDITED) == image.id:
             edit_form(image, on_end=stop_editing)
             return
+        _shown(image)
+        asked, off = None, None
         try:
             asked = client().describe(ids=[image.id], dry_run=True)
         except VisionModelDisabled as error:
-            _shown(image)
-            _actions(image, None, error)
-            return
+            off = error
         except ViewfinderError as error:
             show_error(error)
-            return
-        _shown(image)
-        if asked.waiting:
+        if asked is not None and asked.waiting:
             _waiting(image.id)
-        else:
+            return
+        if asked is not None:
             _failure(image)
-            _actions(image, asked, None)
+        _actions(image, asked, off)
 
 
 def stop_editing() -> None:

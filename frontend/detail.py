@@ -61,10 +61,12 @@ def _dialog(image: ImageRecord) -> None:
             _ask(image)
             _original(image)
             _delete(image)
-        description(image.id)
+        described = st.container()
         st.html(markup.facts(_facts(image)))
         _tags(image)
         _text(image)
+        with described:  # last: it asks more of the gateway than all else
+            description(image.id)
 
 
 def _name(image: ImageRecord) -> str:

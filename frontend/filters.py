@@ -38,7 +38,7 @@ _MODES: dict[SearchMode, str] = {
     "visual": "What pictures show",
     "hybrid": "Words in them, names and tags too",
     "document": "Pages of documents only",
-    "description": "What a vision model said of them",
+    "description": "Descriptions of them only",
 }
 _UNORDERED = ("document", "description")
 _SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}

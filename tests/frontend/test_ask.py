@@ -126,6 +126,7 @@ def test_starting_anew_forgets(gateway: FakeGateway) -> None:
 def test_without_a_model_it_says_how_to_set_one_up(gateway: FakeGateway) -> None:
     detail = "Asking needs a vision model: set LLM_ENABLED=true"
     gateway.vision = {"enabled": False, "ready": False, "detail": detail}
+    gateway.descriptions.is_on = False
     app = dialog(gateway)
     assert not app.exception
     assert any("ollama pull" in str(one.value) for one in app.code)

@@ -78,6 +78,13 @@ def test_what_somebody_writes_is_kept_and_found(
     eventually(lambda: is_found_by(seeing, "Mortimer"))
     visitor.search("a tabby named Mortimer")
     expect(visitor.tiles.first).to_contain_text("coffee.png")
+    visitor.page.get_by_role("button", name="Filters").click()
+    visitor.page.get_by_role("combobox", name="Search by").click()
+    visitor.page.get_by_role("option", name="Descriptions of them only").click()
+    expect(visitor.page.get_by_role("button", name="Filters (1)")).to_be_visible()
+    visitor.page.keyboard.press("Escape")
+    visitor.search("who looks at a hummingbird")  # in other words than the query before
+    expect(visitor.tiles.first).to_contain_text("coffee.png")
 
 
 def test_without_a_caption_nothing_is_saved_and_what_is_removed_is_gone(
