@@ -186,7 +186,7 @@ class DescriptionRequests:
                 .values(due=None)
                 .execution_options(**quietly)
             )
-            self._describing.held_up = ""
+            self._describing.put_off = ""
             return waiting
 
         return self._writer.write(change)

@@ -113,6 +113,11 @@ def test_pictures_that_no_model_can_describe_are_named(gateway: Gateway) -> None
     assert "answers nonsense" in said
 
 
+def test_what_holds_it_up_is_told(gateway: Gateway) -> None:
+    gateway.looks = [{**PROGRESS, "waiting": 9, "held_up": "none of the workers describes"}]
+    assert "Held up: none of the workers describes" in run()[1]
+
+
 def test_it_can_be_stopped(gateway: Gateway) -> None:
     assert run("--stop") == (0, "1,234 are not described any more.\n")
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.upload_service.conftest import House, jpeg
 from tests.upload_service.pdfs import pdf
-from upload_service.describing import Describer, waiting
+from upload_service.describing import NO_DESCRIBER, NO_WORKER, Describer, waiting
 from upload_service.description_requests import Counted, DescriptionRequests, Progress, Wish
 from upload_service.descriptions import Described
 from upload_service.tables import Image
@@ -114,6 +114,47 @@ async def test_nothing_is_given_to_workers_without_a_model_or_room(house: House)
     assert not house.claims.due()
     house.clock.now += 31
     assert house.claims.due()  # perhaps one can by now
+
+
+async def test_it_is_told_that_no_worker_describes(house: House) -> None:
+    await house.take(jpeg())
+    index(house)  # its worker has no model
+    assert progress(house).held_up == ""  # nothing waits
+    ask(house)
+    assert progress(house).held_up == NO_DESCRIBER
+    (row,) = claim(house).to_describe
+    assert progress(house).held_up == ""
+    report(house, row, Outcome.RETRY)
+    assert progress(house).held_up == "why"
+    house.claims.claim("job", 32, 60)  # of another worker
+    assert progress(house).held_up == "why"
+    house.clock.now += 121
+    house.claims.claim("job", 32, 60)
+    assert progress(house).held_up == NO_DESCRIBER
+
+
+async def test_it_is_told_that_no_worker_comes_at_all(house: House) -> None:
+    await house.take(jpeg())
+    index(house)
+    claim(house)
+    ask(house)
+    assert house.claims.due()
+    house.clock.now += 299
+    assert progress(house).held_up == ""
+    house.clock.now += 2
+    assert progress(house).held_up == NO_WORKER
+    claim(house)
+    assert progress(house).held_up == ""
+
+
+async def test_a_worker_without_a_model_hides_no_room_of_another(house: House) -> None:
+    await house.take(jpeg(0))
+    await house.take(jpeg(1))
+    index(house)
+    ask(house)
+    claim(house, limit=1)
+    house.claims.claim("job", 32, 60)
+    assert house.claims.due()
 
 
 async def test_uploads_and_changes_come_first(house: House) -> None:
