@@ -26,6 +26,7 @@ from upload_service.tables import DescriptionRow, Image
 log = structlog.get_logger()
 
 MAX_LOST_CLAIMS = 5
+MAX_REFUSALS = 3
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 600.0
 _ASK_AGAIN_S = 30.0
@@ -128,13 +129,29 @@ class Describing:
         row.took_s = took_s
         touch(image, self._clock())
 
-    def failed(self, row: DescriptionRow, reason: str) -> None:
-        """No model can; what was known of it stays."""
+    def failed(self, row: DescriptionRow, reason: str, model: str) -> None:
+        """This model cannot; what was known of it stays."""
+        row.failure_model = model[:200]
         self._give_up(row, reason)
 
+    def refused(self, row: DescriptionRow, reason: str, model: str) -> None:
+        """The model's server refuses it, and not others. After some times it has failed: a server
+        may also refuse what the model wrote, and that differs."""
+        if row.failure_model != model:
+            row.failure_model, row.refusals = model[:200], 0
+        row.refusals += 1
+        if row.refusals >= MAX_REFUSALS:
+            self._give_up(row, reason)
+        else:
+            self._later(row)
+
     def retry(self, row: DescriptionRow, reason: str) -> None:
-        """Not its fault: later, unless it was stopped meanwhile."""
+        """Not its fault."""
         self.put_off = reason
+        self._later(row)
+
+    def _later(self, row: DescriptionRow) -> None:
+        """Unless it was stopped meanwhile."""
         row.claim_id = None
         if row.due is not None:
             delay_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(row.retries, 10))
