@@ -22,6 +22,7 @@ _DOCUMENT_CHARS = 20_000
 _DOCUMENT_TERMS = 4_096
 _QUERY_CHARS = 2_048
 _QUERY_TERMS = 128
+_WORDS_OF_PAGE = 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,20 @@ class QueryWords:
     vector: SparseVector
     typed: dict[int, str]
     required: frozenset[int]
+
+    def fit(self, terms: Iterable[int], of_page: bool) -> bool:
+        """Whether these terms speak for what has them, by words of more than one character.
+
+        Any does for a picture, whose few words are names and tags. A page has hundreds, and meets
+        one by chance: it needs three, or half of those that are asked for.
+        """
+        there = {term for term in terms if len(self.typed.get(term, "")) > 1}
+        if not there or not of_page:
+            return bool(there)
+        asked = {term for term in self.required if len(self.typed[term]) > 1}
+        has = asked & there
+        words = {self.typed[term] for term in has}
+        return 2 * len(has) >= len(asked) or len(words) >= _WORDS_OF_PAGE
 
     def matched(self, terms: Iterable[int]) -> list[str]:
         """The words as typed that are among these terms, in the order of the query."""
