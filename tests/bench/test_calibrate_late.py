@@ -97,9 +97,7 @@ def test_what_fits_is_probable_and_what_does_not_is_not(dataset: Path) -> None:
     assert (made.encoder, made.revision, made.fitted_on) == ("greys", "g1:1", "pages")
     (text,) = encoder.embed_texts(["a letter"])
     greys = [np.full((SIDE, SIDE, 3), 20 * WORDS.index(word)) for word in ("letter", "menu")]
-    fits, fits_not = (
-        made.curve.of(per_token(text, page)) for page in encoder.embed_images(greys)
-    )
+    fits, fits_not = (made.curve.of(per_token(text, page)) for page in encoder.embed_images(greys))
     assert fits > 0.5
     assert fits_not < 0.05
     guessing = 100 * BASE_RATE * (1 - BASE_RATE)

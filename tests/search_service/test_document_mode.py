@@ -264,9 +264,7 @@ async def test_a_word_of_one_character_speaks_for_nothing(stub: Any) -> None:
     assert not any(hit.words_fit for hit in answer.hits)
 
 
-async def test_words_and_rows_are_judged_as_looks_in_hybrid(
-    stub: Any, reader: FakeEncoder
-) -> None:
+async def test_words_and_rows_are_judged_as_looks_in_hybrid(stub: Any, reader: FakeEncoder) -> None:
     reader.known_calibration = calibration()
     await fill(stub, SEEN)
     # As pictures they would have to look like it.
