@@ -262,8 +262,10 @@ def test_its_words_are_searched_and_its_caption_is_shown(house: House) -> None:
     point = point_of(record)
     assert dict(point.payload)["description"] == "A dog on a beach"
     assert point.text == "0.png\nA dog on a beach\ndog, ball\nat noon\nblue\nCLOSED"
+    assert point.described == "A dog on a beach\ndog, ball\nat noon\nblue\nCLOSED"
     record.text = "closed today"  # what was read counts more than what a model reads
     assert text_of(record).endswith("blue\nclosed today")
+    assert point_of(record).described.endswith("CLOSED")
 
 
 @pytest.fixture
