@@ -55,11 +55,13 @@ class FusedSearch:
     """How to find the best by other than the look, and to join them with those that look right.
 
     `pages_found`: of a document that was found are told the pages that were found with it, not all.
+    `keep`: which of the joined hits may stay; None: all.
     """
 
     find_beside: Callable[[IndexQuery], Awaitable[list[Ranked]]]
     look_weight: float = 1.0
     pages_found: bool = False
+    keep: Callable[[ScoredPoint], bool] | None = None
 
 
 async def find_page(
@@ -137,6 +139,8 @@ async def _fused(
     if not goes_on and not any(one.hits for one in beside):
         return None
     hits = fuse(await find(asked), beside, fused.look_weight)
+    if fused.keep is not None:
+        hits = list(filter(fused.keep, hits))
     folding, known = folding_of(wanted), frozenset(shown)
     found: list[Found] = []
     more = False

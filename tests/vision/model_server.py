@@ -71,6 +71,7 @@ class ModelServer:
     sees: bool = True
     obeys_pictures: bool = False
     says: tuple[str, ...] = ()  # in place of what it sees
+    refused_colours: frozenset[str] = frozenset()
     api_key: str = ""
     knows: frozenset[str] = frozenset({"json_schema", "json_object", "max_tokens", "temperature"})
     received: list[Received] = field(default_factory=list)
@@ -172,6 +173,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def error_inside(self) -> bytes:
         raise NotImplementedError
+
+    def refuses(self, seen: Sequence[Seen]) -> bool:
+        """Whether it does not take one of these pictures, and has said so."""
+        is_refused = any(one.colour in self.model.refused_colours for one in seen)
+        if is_refused:
+            self.send_error_answer(400, "this picture is against our policy")
+        return is_refused
 
     def send_json(self, status: int, value: object) -> None:
         self._send(status, "application/json", json.dumps(value).encode())
