@@ -28,7 +28,15 @@ from tests.search_service.qdrant_protocol_stub import QdrantStub
 from viewfinder.errors import EncoderMismatch, InvalidRequest, ServiceUnavailable
 
 NEXT = dataclasses.replace(SPEC, name="Next Encoder", revision="r2", dim=2 * DIM)
-OPTIONS = EngineOptions(m=24, ef_construct=300, ef=99, oversampling=3.0, scan_points=64)
+OPTIONS = EngineOptions(
+    m=24,
+    ef_construct=300,
+    ef=99,
+    oversampling=3.0,
+    scan_points=64,
+    indexed_metadata={"a.b": "number"},
+)
+INDEXED = {*FILTER_KEYS, 'metadata."a.b"', 'metadata."a"."b"'}
 LAYOUT = ServerLayout(shards=6, replicas=3, write_consistency=2)
 
 OpenReplica = Callable[[], Awaitable[ServerCollections]]
@@ -117,7 +125,8 @@ async def test_the_first_vectors_make_a_collection_as_the_settings_say(
     assert asked.sparse_vectors_config.map["words"].modifier == wire.Modifier.Idf
     assert not asked.strict_mode_config.enabled
     [name] = await names_on(stub)
-    assert set(stub.payload_indexes[name]) == set(FILTER_KEYS)
+    assert set(stub.payload_indexes[name]) == INDEXED
+    assert stub.payload_indexes[name]['metadata."a.b"'] == models.PayloadSchemaType.FLOAT
     assert stub.payload_indexes[name]["taken_at"] == models.PayloadSchemaType.DATETIME
 
 
@@ -180,7 +189,7 @@ async def test_a_collection_that_lacks_a_payload_index_is_given_one(
     [name] = await names_on(stub)
     del stub.payload_indexes[name]["camera"]  # killed half way, or made by an older version
     await replica()
-    assert set(stub.payload_indexes[name]) == set(FILTER_KEYS)
+    assert set(stub.payload_indexes[name]) == INDEXED
 
 
 async def test_what_the_server_does_in_the_background_is_told(
