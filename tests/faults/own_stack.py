@@ -1,30 +1,20 @@
-"""A Viewfinder of a test's own, whose parts it may kill."""
+"""What is done to a Viewfinder whose parts a test may kill."""
 
 from __future__ import annotations
 
 import io
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 from PIL import Image
 
-from tests.end_to_end.conftest import Stack, start_stack, stop_stack
+from tests.end_to_end.conftest import Stack
 from viewfinder.client import FileToUpload
 from viewfinder.errors import ViewfinderError
 
 RECOVERY_S = 120
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    stack = start_stack(tmp_path / "data", "--no-frontend")
-    yield stack
-    stop_stack(stack)
 
 
 def noise_pictures(count: int) -> list[FileToUpload]:
