@@ -140,7 +140,8 @@ async def _measure(api_url: str, load: SearchLoad, api_key: str) -> SearchRun:
         parts = await asyncio.gather(*(_work(one, queue) for one in connections))
         took_s = time.perf_counter() - began
         cpu_s = time.process_time() - cpu
-        stats = _json(await first.get("/stats"))
+    async with HttpConnection(api_url, api_key) as last:  # the first was hung up on meanwhile
+        stats = _json(await last.get("/stats"))
     searches = [search for part in parts for search in part]
     return SearchRun(load, searches, took_s, 1000 * cpu_s / len(searches), floor_s, health_s, stats)
 

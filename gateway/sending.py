@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from gateway.services import UPLOAD_S
+from gateway.services import UPLOAD_S, Services
 from viewfinder.v1 import upload_pb2
-
-if TYPE_CHECKING:
-    from viewfinder.v1.upload_pb2_grpc import UploadServiceAsyncStub
 
 CHUNK_BYTES = 512 << 10
 _WAITING_CHUNKS = 2
+
+_Call = grpc.aio.StreamUnaryCall[upload_pb2.UploadRequest, upload_pb2.UploadResponse]
 
 
 class OutgoingFile:
@@ -24,11 +22,11 @@ class OutgoingFile:
     A call that merely ended would look like a whole file: whoever breaks off must `abandon`.
     """
 
-    def __init__(self, upload: UploadServiceAsyncStub, header: upload_pb2.UploadHeader) -> None:
+    def __init__(self, services: Services, header: upload_pb2.UploadHeader) -> None:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
         self._collected = bytearray()
-        self._call = upload.Upload(self._requests(header), timeout=UPLOAD_S)
-        self._answer = asyncio.ensure_future(_awaited(self._call))
+        self._call: _Call | None = None
+        self._answer = asyncio.ensure_future(self._sent(services, header))
         self._answer.add_done_callback(self._on_answer)
 
     async def write(self, data: bytes) -> None:
@@ -53,11 +51,19 @@ class OutgoingFile:
 
     async def abandon(self) -> None:
         """Break the call off: nothing is left of the file."""
-        self._call.cancel()
+        if self._call is not None:
+            self._call.cancel()
         self._answer.cancel()
         await asyncio.wait([self._answer])
         if not self._answer.cancelled():
             self._answer.exception()  # seen; it is of no interest any more
+
+    async def _sent(
+        self, services: Services, header: upload_pb2.UploadHeader
+    ) -> upload_pb2.UploadResponse:
+        await services.wait_for_upload()
+        self._call = services.upload.Upload(self._requests(header), timeout=UPLOAD_S)
+        return await self._call
 
     def _on_answer(self, answer: asyncio.Future[upload_pb2.UploadResponse]) -> None:
         """After a refusal grpc.aio would wait for the next chunk for ever, and keep the others."""
@@ -89,9 +95,3 @@ class OutgoingFile:
             size_bytes += len(chunk)
             yield upload_pb2.UploadRequest(chunk=chunk)
         yield upload_pb2.UploadRequest(end=upload_pb2.UploadEnd(size_bytes=size_bytes))
-
-
-async def _awaited(
-    call: grpc.aio.StreamUnaryCall[upload_pb2.UploadRequest, upload_pb2.UploadResponse],
-) -> upload_pb2.UploadResponse:
-    return await call

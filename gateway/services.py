@@ -1,4 +1,4 @@
-"""The gateway's view of the services: one channel and typed stubs for each."""
+"""The gateway's view of the services: typed stubs, and the channels below them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from viewfinder.errors import ViewfinderError
-from viewfinder.rpc import open_channel
+from viewfinder.rpc import open_channel, wait_until_connected
 from viewfinder.settings import SharedSettings
 from viewfinder.v1 import (
     catalog_pb2_grpc,
@@ -45,6 +45,7 @@ class Services:
     search: SearchServiceAsyncStub
     image: ImageServiceAsyncStub
     _channels: dict[str, grpc.aio.Channel]
+    _uploads: grpc.aio.Channel
 
     @staticmethod
     def open(settings: SharedSettings) -> Services:
@@ -55,14 +56,24 @@ class Services:
             "search": open_channel(settings.address_of("search"), "search_service"),
             "image": open_channel(settings.address_of("image"), "image_service"),
         }
+        uploads = open_channel(settings.address_of("upload"), "upload_service", retries=False)
         return Services(
-            upload=upload_pb2_grpc.UploadServiceStub(channels["upload"]),
+            upload=upload_pb2_grpc.UploadServiceStub(uploads),
             catalog=catalog_pb2_grpc.CatalogServiceStub(channels["upload"]),
             embedding=embedding_pb2_grpc.EmbeddingServiceStub(channels["embedding"]),
             search=search_pb2_grpc.SearchServiceStub(channels["search"]),
             image=image_pb2_grpc.ImageServiceStub(channels["image"]),
             _channels=channels,
+            _uploads=uploads,
         )
+
+    async def wait_for_upload(self) -> None:
+        """Until `upload` can be called.
+
+        Raises:
+            ServiceUnavailable: not soon.
+        """
+        await wait_until_connected(self._uploads, "upload_service")
 
     async def check(self) -> dict[str, str]:
         """What is wrong with each service, by its name; empty where it serves."""
@@ -81,4 +92,5 @@ class Services:
 
     async def close(self) -> None:
         """Close all channels; calls in flight are cancelled."""
-        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+        channels = [*self._channels.values(), self._uploads]
+        await asyncio.gather(*(channel.close() for channel in channels))

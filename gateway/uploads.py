@@ -185,7 +185,7 @@ async def _upload_form(events: AsyncIterator[Event], parts: Parts) -> Response:
                         allowed=f"{parts.settings.max_request_files} in one request",
                     )
                 file_name = event.file_name
-                outgoing = OutgoingFile(parts.services.upload, options.header(file_name))
+                outgoing = OutgoingFile(parts.services, options.header(file_name))
             elif isinstance(event, FileEnd):
                 assert outgoing is not None
                 try:
@@ -234,7 +234,7 @@ async def _upload_json(request: Request, parts: Parts) -> Response:
         describe=body.describe,
     )
     outcome = _Outcome(parts)
-    outgoing = OutgoingFile(parts.services.upload, header)
+    outgoing = OutgoingFile(parts.services, header)
     parts.metrics.upload_bytes.inc(len(data))
     try:
         for start in range(0, len(data), CHUNK_BYTES):

@@ -79,6 +79,10 @@ class WordSearch:
     words: QueryWords
     weights: ListWeights
 
+    def needs_vector(self, query: IndexQuery) -> bool:
+        """Whether `hits` compares what has the words with the query's vector."""
+        return query.with_vectors or query.score_threshold is not None
+
     async def hits(self, query: IndexQuery, search: Search) -> list[ScoredPoint]:
         """The best by words alone, best first.
 
@@ -86,7 +90,6 @@ class WordSearch:
         is one, or the query wants vectors; else NaN: a hundred vectors cost 3 ms.
         """
         least = query.score_threshold
-        with_cosines = query.with_vectors or least is not None
         asked = replace(
             query,
             vector=None,
@@ -94,7 +97,7 @@ class WordSearch:
             limit=DEPTH,
             score_threshold=None,
             with_payload=query.with_payload or self.weights.by_share,
-            with_vectors=with_cosines,
+            with_vectors=self.needs_vector(query),
         )
         hits = [
             replace(

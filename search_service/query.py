@@ -113,14 +113,14 @@ class Searcher:
         cursor = None
         if wanted.cursor:
             cursor = decode(wanted.cursor, question_of(wanted, conditions))
+        by_words = self._word_search(wanted)
         started = time.perf_counter()
-        looked_for, late = await asyncio.gather(
-            self._vector(wanted, collection, cursor), self._late_query(wanted)
+        (looked_for, late, vector_ms), word_hits = await asyncio.gather(
+            self._vectors_of(wanted, collection, cursor),
+            self._word_hits_ahead(by_words, wanted, conditions, collection, cursor),
         )
-        vector_ms = _ms_since(started)
         if cursor is not None:
             check_encoder(cursor, looked_for.spec)
-        started = time.perf_counter()
         least = wanted.min_relevance
         curve = await self._relevance.curve(
             looked_for.spec, looked_for.vector, wanted.kind, is_needed=least > 0
@@ -145,7 +145,6 @@ class Searcher:
         async def find(asked: IndexQuery) -> list[ScoredPoint]:
             return judge(await search(asked))
 
-        by_words = self._word_search(wanted)
         fused = None
         if by_words is not None or late is not None:
             weights = WEIGHTS[wanted.mode]
@@ -156,6 +155,7 @@ class Searcher:
                 search,
                 collection.retrieve,
                 judge=judge if judged_by_look else None,
+                word_hits=word_hits,
             )
             fused = FusedSearch(beside.find, weights.look, pages_found=of_documents)
         page = await find_page(wanted, query, cursor, find, collection.retrieve, fused, curve)
@@ -165,7 +165,7 @@ class Searcher:
             epoch,
             looked_for.spec,
             embed_ms=vector_ms if isinstance(wanted.query, ByText | ByPicture) else 0.0,
-            index_ms=_ms_since(started),
+            index_ms=_ms_since(started) - vector_ms,
             compose_ms=vector_ms if wanted.also else 0.0,
             next_cursor=self._next_cursor(page, wanted, conditions, looked_for),
             facets=tuple(facets),
@@ -181,6 +181,46 @@ class Searcher:
         if wanted.also and asked.mode == "auto":
             return None  # composed by example: what is seen counts
         return word_search(asked.text, asked.mode, self._words)
+
+    async def _word_hits_ahead(
+        self,
+        by_words: WordSearch | None,
+        wanted: Wanted,
+        conditions: tuple[Condition, ...],
+        collection: Collection,
+        cursor: Cursor | None,
+    ) -> list[ScoredPoint] | None:
+        """What has the words, found while the text is embedded; None where that takes the text's
+        vector, or is not asked for."""
+        spec = collection.spec
+        if by_words is None or spec is None or wanted.has_least or wanted.folds:
+            return None
+        if cursor is not None and not cursor.shown:
+            return None
+
+        async def search(asked: IndexQuery) -> list[ScoredPoint]:
+            hits, _ = await collection.search(spec, asked)
+            return hits
+
+        query = IndexQuery(
+            None,
+            wanted.top_k,
+            conditions,
+            images_in(wanted),
+            with_payload=False,
+            exact=wanted.exact,
+        )
+        return await by_words.hits(query, search)
+
+    async def _vectors_of(
+        self, wanted: Wanted, collection: Collection, cursor: Cursor | None
+    ) -> tuple[QueryVector, LateQuery | None, float]:
+        """Of the look, of pages, and the milliseconds that they took."""
+        started = time.perf_counter()
+        look, late = await asyncio.gather(
+            self._vector(wanted, collection, cursor), self._late_query(wanted)
+        )
+        return look, late, _ms_since(started)
 
     async def _late_query(self, wanted: Wanted) -> LateQuery | None:
         if not isinstance(wanted.query, ByText) or wanted.sort != "relevance":

@@ -7,6 +7,7 @@ viewfinder/errors.py that the service raised. The server side is rpc_server.py.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import json
 import time
@@ -29,8 +30,10 @@ from viewfinder.telemetry import REQUEST_ID_HEADER, current_request_id
 from viewfinder.v1 import common_pb2
 
 DEFAULT_TIMEOUT_S = 10.0
+CONNECT_S = 2.0
 MAX_MESSAGE_BYTES = 16 << 20
 ERROR_DETAIL_KEY = "viewfinder-error-bin"
+_BROKEN_WHILE_SENDING = "Internal error from Core"  # grpc.aio's own words (grpc/grpc#36066)
 
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
 
@@ -60,11 +63,11 @@ def _full_name(service: str) -> str:
     return f"viewfinder.v1.{service.title().replace('_', '')}"
 
 
-def channel_options(service: str) -> list[tuple[str, Any]]:
+def channel_options(service: str, retries: bool = True) -> list[tuple[str, Any]]:
     """What every channel to a service is opened with."""
     return [
         ("grpc.service_config", json.dumps(_service_config(service))),
-        ("grpc.enable_retries", 1),
+        ("grpc.enable_retries", int(retries)),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
@@ -77,14 +80,33 @@ def channel_options(service: str) -> list[tuple[str, Any]]:
     ]
 
 
-def open_channel(address: str, service: str) -> grpc.aio.Channel:
+def open_channel(address: str, service: str, retries: bool = True) -> grpc.aio.Channel:
     """An asyncio channel to `host:port` or `unix:PATH`, used once `service` answers there.
 
     Opens nothing yet. Never open one in a process that forks afterwards (see docs/architecture.md).
+    Long streams of requests want one without `retries`, and `wait_until_connected`: gRPC 1.85 now
+    and then aborts this process when the peer of such a stream dies and it is to be tried again.
     """
     return grpc.aio.insecure_channel(
-        address, options=channel_options(service), interceptors=_aio_interceptors(service)
+        address, options=channel_options(service, retries), interceptors=_aio_interceptors(service)
     )
+
+
+async def wait_until_connected(
+    channel: grpc.aio.Channel, service: str, timeout_s: float = CONNECT_S
+) -> None:
+    """At once where it is; a channel without retries would fail while its peer starts again.
+
+    Raises:
+        ServiceUnavailable: it is not in `timeout_s`.
+    """
+    if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+        return
+    try:
+        await asyncio.wait_for(channel.channel_ready(), timeout_s)
+    except TimeoutError:
+        reason = f"no connection within {timeout_s:g} s"
+        raise ServiceUnavailable(service=service, reason=reason) from None
 
 
 def open_blocking_channel(address: str, service: str) -> grpc.Channel:
@@ -118,6 +140,8 @@ def error_of(error: grpc.RpcError, service: str) -> ViewfinderError:
     details = str(error.details() or code.name)
     if code is grpc.StatusCode.UNAVAILABLE:
         return ServiceUnavailable(service=service, reason=details)
+    if code is grpc.StatusCode.INTERNAL and details == _BROKEN_WHILE_SENDING:
+        return ServiceUnavailable(service=service, reason="the connection broke")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return ServiceUnavailable(service=service, reason="something else answers at its address")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -77,34 +77,16 @@ def test_a_gateway_killed_in_the_middle_of_a_file_leaves_no_half_picture(own_sta
     assert nothing_is_left(own_stack)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="now and then gRPC 1.85 ends the gateway instead (a check in its buffered_call.cc);"
-    " it is started again, but the client sees a closed connection",
-)
 def test_upload_service_killed_in_the_middle_of_a_file_is_a_503(own_stack: Stack) -> None:
-    assert upload_with_the_service_killed(own_stack).startswith(b"HTTP/1.1 503")
-
-
-def test_upload_service_killed_in_the_middle_of_a_file_leaves_nothing(own_stack: Stack) -> None:
-    upload_with_the_service_killed(own_stack)
+    content = content_of(noise_pictures(1)[0])
+    with begin_upload(own_stack, content) as connection:
+        kill(own_stack, "-m upload_service")
+        connection.sendall(content[len(content) * 2 // 3 :] + CLOSING)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 503")
     wait_until_ready(own_stack)
     assert nothing_is_left(own_stack)
-    content = content_of(noise_pictures(1)[0])
     again = own_stack.client.upload([FileToUpload(content, file_name="whole.jpg")])
     wait_until_indexed(own_stack, again.job_id, 1)
-
-
-def upload_with_the_service_killed(stack: Stack) -> bytes:
-    """What the client is told; nothing where the connection was closed."""
-    content = content_of(noise_pictures(1)[0])
-    with begin_upload(stack, content) as connection:
-        kill(stack, "-m upload_service")
-        try:
-            connection.sendall(content[len(content) * 2 // 3 :] + CLOSING)
-            return connection.recv(4096)
-        except ConnectionError:
-            return b""
 
 
 def test_an_upload_while_upload_service_is_away_says_so(own_stack: Stack) -> None:

@@ -9,6 +9,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from search_service.collection_set import CollectionSet
+from search_service.encoder_binding import EncoderSpec
+from search_service.vector_index import IndexQuery, ScoredPoint, Vector
 from search_service.wire import spec_message
 from tests.search_service.conftest import FakeEncoder
 from tests.search_service.points import SPEC, picture_vector, some_points, word_vector
@@ -193,6 +196,28 @@ async def test_hybrid_finds_by_word_what_looks_like_something_else(stub: Any) ->
         assert list(hit.matched) == matched
         cosine = float(word_vector(query) @ word_vector(list(TEXTS)[number - 1]))
         assert hit.score == pytest.approx(cosine, abs=1e-5)
+
+
+async def test_words_are_looked_for_while_the_text_is_embedded(
+    stub: Any, collections: CollectionSet, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    looked = asyncio.Event()
+    search, embed = collections.active.search, encoder.embed_text
+
+    async def search_seen(spec: EncoderSpec, query: IndexQuery) -> tuple[list[ScoredPoint], int]:
+        if query.vector is None:
+            looked.set()
+        return await search(spec, query)
+
+    async def embed_late(text: str, name: str) -> tuple[Vector, EncoderSpec]:
+        await asyncio.wait_for(looked.wait(), 20)
+        return await embed(text, name)
+
+    monkeypatch.setattr(collections.active, "search", search_seen)
+    monkeypatch.setattr(encoder, "embed_text", embed_late)
+    answer = await stub.Search(search_pb2.SearchRequest(text="img 1234", top_k=1))
+    assert [hit.id for hit in answer.hits] == [str(UUID(int=1))]
 
 
 async def test_visual_looks_at_pictures_only(stub: Any) -> None:

@@ -173,6 +173,30 @@ async def test_a_dead_peer_is_a_service_that_is_unavailable(tmp_path: Path) -> N
     assert caught.value.service == "search_service"
 
 
+async def test_a_stream_that_broke_while_sending_is_a_service_that_is_unavailable() -> None:
+    nothing = grpc.aio.Metadata()
+    broke = grpc.aio.AioRpcError(
+        grpc.StatusCode.INTERNAL,
+        nothing,
+        nothing,
+        details="Internal error from Core",
+        debug_error_string='Failed "execute_batch"',
+    )
+    assert isinstance(rpc.error_of(broke, "upload_service"), ServiceUnavailable)
+
+
+async def test_waiting_for_a_connection_ends_when_it_is_there(address: str) -> None:
+    async with rpc.open_channel(address, "search_service", retries=False) as channel:
+        await rpc.wait_until_connected(channel, "search_service", timeout_s=30)
+        assert channel.get_state() is grpc.ChannelConnectivity.READY
+
+
+async def test_waiting_for_a_connection_to_nobody_says_so(tmp_path: Path) -> None:
+    async with rpc.open_channel(f"unix:{tmp_path}/none.sock", "upload_service") as channel:
+        with pytest.raises(ServiceUnavailable, match="upload_service"):
+            await rpc.wait_until_connected(channel, "upload_service", timeout_s=0.2)
+
+
 async def test_another_service_at_the_address_is_waited_out(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/swapped.sock"
 
