@@ -17,9 +17,10 @@ from viewfinder.settings import SharedSettings
 from viewfinder.valkey import server_command
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's own, which looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process of `make test` runs all that start a whole stack: two stacks at a time on two
-    cores wait for each other."""
+    cores wait for each other, and what tests of one stack share would be started twice."""
     for item in items:
         if item.get_closest_marker("stack") is not None:
             item.add_marker(pytest.mark.xdist_group("stack"))
