@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,11 @@ def fold_of(pictures: FloatArray, fold: int) -> FloatArray:
 
 
 def split_queries(
-    name: str, dataset: Dataset, pictures: FloatArray, embed: Callable[[Sequence[str]], FloatArray]
+    name: str,
+    dataset: Dataset,
+    pictures: FloatArray,
+    embed: Callable[[Sequence[str]], FloatArray],
+    needs: Collection[QueryKind] = ("text", "picture"),
 ) -> list[Split]:
     """Sentences, single words and pictures as queries, from a dataset's captions or labels.
 
@@ -120,7 +124,7 @@ def split_queries(
         ]
         if all(len(part.queries) for part in parts):
             found.append(Split((parts[0], parts[1]), parts[2]))
-    if {split.held_out.kind for split in found} != {"text", "picture"}:
+    if not {split.held_out.kind for split in found}.issuperset(needs):
         raise DatasetProblem(
             f"{name} says too little: a calibration needs texts that fit some pictures and not"
             " others, and pictures that show the same. Some hundreds of pictures will do"

@@ -19,6 +19,7 @@ from search_service.bulk import BulkLoader
 from search_service.encoder_binding import EncoderBinding, EncoderSpec
 from search_service.engine_options import EngineOptions
 from search_service.vector_index import IndexPoint
+from search_service.words import Bm25Words
 
 NOTE = "simulated.json"
 """The file in a data folder that names the recipe of its points."""
@@ -55,9 +56,11 @@ def simulate(
     listener: Listener,
     *,
     graph: bool,
+    words: bool = True,
     make_encoder: MakeEncoder = encoder_of,
 ) -> Simulated:
-    """Fill the index of `data_dir`, and build its graph when `graph` says so.
+    """Fill the index of `data_dir`, and build its graph when `graph` says so. `words`: the points
+    can be found by file name, folder, tags, camera and event, as pictures are.
 
     Interrupted, it can be called again with the same recipe: the same points get the same ids.
 
@@ -76,9 +79,14 @@ def simulate(
         if loader.count():
             _refuse_strangers(data_dir, recipe)
         _write_note(data_dir, recipe)
-        done = 0
+        reader, done = Bm25Words(), 0
         for batch in collection.batches():
-            points = [IndexPoint(point.id, point.payload) for point in batch.points]
+            points = [
+                IndexPoint(
+                    point.id, point.payload, reader.of_document(point.text) if words else None
+                )
+                for point in batch.points
+            ]
             loader.add(points, batch.vectors)
             done += len(points)
             listener.loaded(done)

@@ -71,6 +71,20 @@ class SyntheticPoint:
     id: UUID
     payload: dict[str, Any]
 
+    @property
+    def text(self) -> str:
+        """What it is found by word with, as the worker puts it together for a picture."""
+        payload = self.payload
+        return "\n".join(
+            [
+                payload["file_name"],
+                payload["file_path"],
+                *payload["tags"],
+                payload.get("camera", ""),
+                payload["metadata"]["event"],
+            ]
+        )
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from embedding_service.calibration_file import load_calibration
+from embedding_service.calibration_file import load_calibration, load_late_calibration
 from embedding_service.document_loading import load_document_encoder
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
@@ -86,7 +86,12 @@ def main() -> None:
     document = None
     if pages is not None:
         log.info("document model chosen", model=pages.spec.name, device=pages.device)
-        document = MultiVectorEmbedder(pages, settings.text_batch, settings.text_cache_size)
+        document = MultiVectorEmbedder(
+            pages,
+            settings.text_batch,
+            settings.text_cache_size,
+            load_late_calibration(settings.models_dir, pages.spec.name, settings.token_pooling),
+        )
         # Pictures need not wait for its gigabytes. A thread that ends with the process: SIGTERM
         # does not wait for them either.
         threading.Thread(target=_load, args=(pages,), name="document model", daemon=True).start()

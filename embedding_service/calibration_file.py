@@ -14,9 +14,11 @@ import structlog
 
 from embedding_service.encoder_loading import MINI
 from embedding_service.encoders.base import EncoderSpec
+from embedding_service.models.document_manifest import DocumentManifest
 from embedding_service.models.problems import BrokenModel, ModelProblem
 from embedding_service.models.store import ModelStore
 from viewfinder.calibration import FILE_NAME, BrokenCalibration, Calibration
+from viewfinder.late_calibration import LateCalibration
 
 log = structlog.get_logger()
 
@@ -50,6 +52,45 @@ def load_calibration(models_dir: Path, spec: EncoderSpec) -> Calibration | None:
     return calibration
 
 
+def load_late_calibration(models_dir: Path, model: str, pooling: int) -> LateCalibration | None:
+    """That of a document model; None without one, or with one of other weights or pooling."""
+    store = ModelStore(models_dir)
+    try:
+        wanted = late_revision(store.get_document(model), pooling)
+        text = (store.path_of(model) / FILE_NAME).read_text("utf-8")
+        calibration = LateCalibration.from_json(text)
+    except (FileNotFoundError, ModelProblem):
+        return None
+    except (OSError, UnicodeDecodeError, BrokenCalibration) as error:
+        log.warning("calibration cannot be used", encoder=model, reason=str(error))
+        return None
+    if calibration.revision != wanted:
+        log.warning(
+            "calibration is of other weights or pooling: fit it again",
+            encoder=model,
+            revision=wanted,
+            fitted_for=calibration.revision,
+        )
+        return None
+    return calibration
+
+
+def late_revision(manifest: DocumentManifest, pooling: int) -> str:
+    """What a calibration of a document model is bound to: rows that are pooled score otherwise."""
+    return f"{manifest.revision}:{pooling}"
+
+
+def store_late_calibration(models_dir: Path, calibration: LateCalibration, pooling: int) -> Path:
+    """As `store_calibration`. Raises as it does."""
+    store = ModelStore(models_dir)
+    model = calibration.encoder
+    if late_revision(store.get_document(model), pooling) != calibration.revision:
+        raise BrokenModel(f"{model} was made again meanwhile: calibrate it again")
+    path = store.path_of(model) / FILE_NAME
+    write_calibration(path, calibration)
+    return path
+
+
 def weights_revision(models_dir: Path, spec: EncoderSpec) -> str:
     """What a calibration of this encoder is bound to; all precisions of a model share it.
 
@@ -74,7 +115,7 @@ def store_calibration(models_dir: Path, calibration: Calibration) -> Path:
     return path
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
+def write_calibration(path: Path, calibration: Calibration | LateCalibration) -> None:
     """Whole or not at all."""
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=".calibration-", delete=False

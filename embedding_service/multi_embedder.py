@@ -11,6 +11,7 @@ from embedding_service.encoders.base import EncoderSpec, FloatArray, MultiVector
 from embedding_service.explaining import TextMap, WordExplaining
 from embedding_service.remembered_texts import RememberedTexts, checked_texts
 from viewfinder.errors import InvalidRequest
+from viewfinder.late_calibration import LateCalibration
 from viewfinder.pictures import PixelSpec
 
 _WAITING_TEXTS = 256
@@ -21,10 +22,16 @@ _MIN_CACHED_ROWS = 16  # a text's matrix has a row a token, and some of the prom
 class MultiVectorEmbedder:
     """One multivector encoder behind two lanes, as `Embedder` is for one of vectors."""
 
-    def __init__(self, encoder: MultiVectorEncoder, text_batch: int, text_cache_size: int) -> None:
+    def __init__(
+        self,
+        encoder: MultiVectorEncoder,
+        text_batch: int,
+        text_cache_size: int,
+        calibration: LateCalibration | None = None,
+    ) -> None:
         """`text_cache_size` is in vectors of a dense encoder: texts here take many rows each."""
         self._encoder = encoder
-        self.calibration: None = None  # MaxSim is no cosine: nothing is fitted to it
+        self.calibration = calibration
         self._texts = RememberedTexts(
             "page-text",
             encoder.embed_texts,

@@ -6,11 +6,13 @@ import streamlit as st
 
 from frontend import markup
 from frontend.ask import ask
+from frontend.describing import description_progress, descriptions
 from frontend.detail import detail
 from frontend.filters import filter_controls
 from frontend.gallery import found_pictures, newest_page, newest_pictures
-from frontend.session import View, as_text, attempt, go_back, show, view
+from frontend.session import View, as_text, friendly_errors, go_back, show, view
 from frontend.uploads import drop_zone, is_sending, uploads
+from viewfinder.api_models import ImageList
 
 
 def _search_for_text() -> None:
@@ -52,6 +54,12 @@ def _what_is_shown(looking_at: View) -> None:
             st.markdown(f"Pictures like **{as_text(looking_at.name)}**", width="stretch")
 
 
+def _newest() -> ImageList | None:
+    with friendly_errors():
+        return newest_page()
+    return None
+
+
 def main() -> None:
     """Draw the page."""
     st.set_page_config(page_title="Viewfinder", page_icon=markup.ICON, layout="wide")
@@ -70,15 +78,18 @@ def main() -> None:
     )
     tools = st.container(horizontal=True, vertical_alignment="center", key="tools")
     looking_at = view()
-    page = attempt(newest_page) if looking_at.kind == "newest" else None
+    page = _newest() if looking_at.kind == "newest" else None
     empty = page is not None and page.total == 0 and not is_sending()
     with tools:
         wanted = filter_controls(used=looking_at.kind != "newest")
         _search_by_picture_control()
         ask(looking_at, wanted)
         if not empty:
+            descriptions()
+        if not empty:
             drop_zone("slim")
     uploads(live=looking_at.kind == "newest")
+    description_progress(more_to_come=is_sending())
     if empty:
         drop_zone("large")
     elif page is not None:

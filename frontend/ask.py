@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from frontend import ask_markup
 from frontend.filters import Wanted
@@ -18,9 +17,14 @@ from frontend.session import (
     as_text,
     browser_url,
     client,
-    close_picture,
-    opened_picture,
+    close_dialog,
+    draw_again,
+    open_dialog,
+    open_picture,
+    opened_dialog,
+    show_error,
 )
+from frontend.vision_setup import has_vision_model, how_to_switch_on
 from viewfinder.api_answers import (
     MAX_MESSAGE_CHARS,
     MAX_MESSAGES,
@@ -35,11 +39,17 @@ from viewfinder.api_answers import (
 from viewfinder.client_questions import Message, QuestionOptions
 from viewfinder.errors import ViewfinderError
 
-_OPEN = "asking"
+_DIALOG = "ask"
 _TALK = "conversation"
+_ABOUT = "ask-about"
+"""The picture that was asked about from its own dialog: its id and name."""
 _SHOWN_AGAIN_S = 0.05
 """Faster than anybody reads; each time costs the browser a little."""
 _STATUS_S = 30.0
+_NOTHING = (
+    "None of your pictures seems to be about this, so no model was asked. Try other words, or"
+    " search first, and ask about what is found."
+)
 
 
 @dataclass
@@ -51,6 +61,7 @@ class _Exchange:
     sources: list[AnswerSource] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
     note: str = ""
+    found: bool = True
     error: ViewfinderError | None = None
 
 
@@ -59,22 +70,30 @@ def ask(looking_at: View, wanted: Wanted) -> None:
 
     `looking_at` and `wanted`: what is found on the page now, to ask about.
     """
-    st.button("Ask", icon=":material/forum:", key="ask", on_click=_open, help="Ask your pictures")
-    if opened_picture():
-        _close()
-    if st.session_state.get(_OPEN):
-        st.dialog("Ask your pictures", width="large", on_dismiss=_close)(_dialog)(
+    st.button(
+        "Ask",
+        icon=":material/forum:",
+        key="ask",
+        on_click=_open,
+        help="Ask your pictures",
+    )
+    if opened_dialog() == _DIALOG:
+        st.dialog("Ask your pictures", width="large", on_dismiss=close_dialog)(_dialog)(
             looking_at, wanted
         )
 
 
 def _open() -> None:
-    close_picture()
-    st.session_state[_OPEN] = True
+    open_dialog(_DIALOG)
+    if not _talk():
+        st.session_state.pop(_ABOUT, None)
 
 
-def _close() -> None:
-    st.session_state.pop(_OPEN, None)
+def ask_about(image_id: str, name: str) -> None:
+    """Open the dialog on this picture or page, with a new conversation."""
+    open_dialog(_DIALOG)
+    st.session_state[_TALK] = []
+    st.session_state[_ABOUT] = (image_id, name)
 
 
 def _talk() -> list[_Exchange]:
@@ -89,33 +108,17 @@ def _status() -> dict[str, Any]:
 def _dialog(looking_at: View, wanted: Wanted) -> None:
     st.html(ask_markup.STYLE)
     try:
-        status = VisionStatus.model_validate(_status())
+        if not has_vision_model():
+            how_to_switch_on("Asking", client().vision_status().detail)
+            return
+        warning = st.empty()
+        _conversation(looking_at, wanted)
+        status = VisionStatus.model_validate(_status())  # last: a model that hangs takes seconds
     except ViewfinderError as error:
-        _show_error(error)
-        return
-    if not status.enabled:
-        _how_to_set_up(status)
+        show_error(error)
         return
     if not status.ready:
-        st.warning(as_text(status.detail), icon=":material/cloud_off:")
-    _conversation(looking_at, wanted)
-
-
-def _show_error(error: ViewfinderError) -> None:
-    """Without the button that the page may have for its own: there may be several of these."""
-    st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
-
-
-def _how_to_set_up(status: VisionStatus) -> None:
-    st.info("**No vision model is set up yet.** Searching works without one.")
-    st.markdown("With [Ollama](https://ollama.com) on this machine, for example:")
-    st.code(
-        "ollama pull qwen2.5vl:7b\n"
-        "export LLM_ENABLED=true LLM_MODEL=qwen2.5vl:7b\n"
-        "viewfinder down; viewfinder up --detach",
-        language="sh",
-    )
-    st.caption(as_text(status.detail))
+        warning.warning(as_text(status.detail), icon=":material/cloud_off:")
 
 
 def _conversation(looking_at: View, wanted: Wanted) -> None:
@@ -123,8 +126,8 @@ def _conversation(looking_at: View, wanted: Wanted) -> None:
     said = st.container(key="ask-conversation")
     with said:
         before: list[AnswerSource] = []
-        for exchange in talk:
-            _show(exchange, before)
+        for number, exchange in enumerate(talk):
+            _show(number, exchange, before)
             before = exchange.sources
     options = _options(looking_at, wanted, talk)
     question = st.chat_input(
@@ -141,16 +144,21 @@ def _options(looking_at: View, wanted: Wanted, talk: list[_Exchange]) -> Questio
     options: QuestionOptions = {"filters": wanted.filters, "mode": wanted.mode}
     with st.container(horizontal=True, vertical_alignment="center", key="ask-options"):
         used = next((one.sources for one in reversed(talk) if one.sources), [])
+        about = st.session_state.get(_ABOUT)
         stays = False
         if used:
             stays = st.toggle("Stay with these pictures", value=True, key="ask-stay")
             options["image_ids"] = [source.id for source in used]
             options["search"] = not stays
+        elif about is not None:
+            stays = st.toggle(f"About {as_text(about[1])}", value=True, key="ask-this")
+            if stays:
+                options["image_ids"] = [about[0]]
         elif looking_at.kind == "text":
-            about = st.toggle(
+            is_about_found = st.toggle(
                 f"About what “{as_text(looking_at.query)}” finds", value=True, key="ask-found"
             )
-            if about:
+            if is_about_found:
                 options["query"] = looking_at.query
         if not stays:
             options["top_k"] = _how_many()
@@ -158,7 +166,7 @@ def _options(looking_at: View, wanted: Wanted, talk: list[_Exchange]) -> Questio
             st.button("Start anew", on_click=_forget, icon=":material/restart_alt:", key="ask-anew")
     messages: list[Message] = []
     for exchange in talk:
-        if exchange.answer and exchange.error is None:
+        if exchange.answer and exchange.found and exchange.error is None:
             messages.append({"role": "user", "content": exchange.question})
             messages.append({"role": "assistant", "content": exchange.answer[:MAX_MESSAGE_CHARS]})
     if messages:
@@ -181,6 +189,7 @@ def _how_many() -> int:
 
 def _forget() -> None:
     st.session_state[_TALK] = []
+    st.session_state.pop(_ABOUT, None)
 
 
 def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> None:
@@ -192,21 +201,15 @@ def _answer(question: str, options: QuestionOptions, talk: list[_Exchange]) -> N
     try:
         for _ in _shown_at_times(_listen(exchange, question, options)):
             if exchange.sources and not _are_same(exchange.sources, before):
-                pictures.html(_sources(exchange))
+                looked_at = [_source(one, exchange) for one in exchange.sources]
+                pictures.html(ask_markup.sources(looked_at) + ask_markup.note(exchange.note))
             text.html(ask_markup.answer(exchange.answer, is_whole=False))
     except ViewfinderError as error:
         exchange.error = error
     finally:
         talk.append(exchange)  # also when the dialog is closed in the middle
-    _draw_again()
-
-
-def _draw_again() -> None:
-    """With what can be asked now. Only the dialog, where only the dialog was being drawn."""
-    try:
-        st.rerun(scope="fragment")
-    except StreamlitAPIException:
-        st.rerun()
+        _status.clear()
+    draw_again()
 
 
 def _listen(exchange: _Exchange, question: str, options: QuestionOptions) -> Iterator[None]:
@@ -220,6 +223,9 @@ def _listen(exchange: _Exchange, question: str, options: QuestionOptions) -> Ite
                 exchange.answer += event.text
             elif isinstance(event, AnswerResponse):
                 exchange.answer, exchange.sources = event.answer, event.sources
+                exchange.found = event.found
+                if not event.found:
+                    exchange.answer = _NOTHING
                 exchange.cited = event.cited
                 exchange.note = f"{event.model} · {event.timings.total_ms / 1000:.1f} s"
             yield
@@ -234,34 +240,47 @@ def _shown_at_times(changes: Iterator[None]) -> Iterator[None]:
             yield
 
 
-def _show(exchange: _Exchange, before: Sequence[AnswerSource]) -> None:
+def _show(number: int, exchange: _Exchange, before: Sequence[AnswerSource]) -> None:
     """Pictures that stand above are not shown again."""
     st.html(ask_markup.question(exchange.question))
     if exchange.sources and not _are_same(exchange.sources, before):
-        st.html(_sources(exchange))
+        _sources(number, exchange)
     if exchange.answer:
         st.html(ask_markup.answer(exchange.answer))
     if exchange.error is not None:
-        _show_error(exchange.error)
+        show_error(exchange.error)
 
 
 def _are_same(some: Sequence[AnswerSource], others: Sequence[AnswerSource]) -> bool:
     return [one.id for one in some] == [one.id for one in others]
 
 
-def _sources(exchange: _Exchange) -> str:
-    return ask_markup.sources(
-        [
-            ask_markup.source(
-                number=source.number,
-                name=source.file_name,
-                page=source.page,
-                relevance=source.relevance,
-                thumbnail_url=browser_url(source.thumbnail_url),
-                url=browser_url(source.url),
-                is_cited=source.id in exchange.cited and len(exchange.sources) > 1,
-            )
-            for source in exchange.sources
-        ],
-        exchange.note,
+def _sources(number: int, exchange: _Exchange) -> None:
+    """To be opened; what is opened lies over the conversation, which is there again after it."""
+    with st.container(gap=None):
+        with st.container(key=f"sources-{number}"):
+            for source in exchange.sources:
+                with st.container(key=f"source-{number}-{source.number}"):
+                    st.html(_source(source, exchange))
+                    if st.button(
+                        f"Open {as_text(_name(source))}",
+                        key=f"open-source-{number}-{source.number}",
+                        on_click=open_picture,
+                        args=(source.id,),
+                    ):
+                        st.rerun()
+        st.html(ask_markup.note(exchange.note))
+
+
+def _name(source: AnswerSource) -> str:
+    return f"{source.file_name}, page {source.page}" if source.page else source.file_name
+
+
+def _source(source: AnswerSource, exchange: _Exchange) -> str:
+    return ask_markup.source(
+        number=source.number,
+        shown=_name(source),
+        relevance=source.relevance,
+        thumbnail_url=browser_url(source.thumbnail_url),
+        is_cited=source.id in exchange.cited and len(exchange.sources) > 1,
     )

@@ -25,30 +25,24 @@ def answer(text: str, *, is_whole: bool = True) -> str:
     )
 
 
-def sources(pictures: Sequence[str], note: str) -> str:
-    """The pictures that it looked at, made by `source`."""
-    return (
-        f'<div class="vf-sources">{"".join(pictures)}</div>'
-        f'<p class="vf-sources-note">{escape(note)}</p>'
-    )
+def sources(pictures: Sequence[str]) -> str:
+    """The pictures that it looks at while it answers, made by `source`."""
+    return f'<div class="vf-sources">{"".join(pictures)}</div>'
+
+
+def note(text: str) -> str:
+    """Which model it is, and how long it took."""
+    return f'<p class="vf-sources-note">{escape(text)}</p>'
 
 
 def source(
-    *,
-    number: int,
-    name: str,
-    page: int | None,
-    relevance: float | None,
-    thumbnail_url: str,
-    url: str,
-    is_cited: bool,
+    *, number: int, shown: str, relevance: float | None, thumbnail_url: str, is_cited: bool
 ) -> str:
     """One picture or page, with the number that the answer calls it by."""
-    shown = f"{name}, page {page}" if page else name
     fit = f" · {percent(relevance)}" if relevance is not None else ""
     cited = " vf-cited" if is_cited else ""
     return (
-        f'<a class="vf-source{cited}" href="{escape(url)}" target="_blank" rel="noreferrer">'
+        f'<div class="vf-source{cited}">'
         f'<img src="{escape(thumbnail_url)}" alt="{escape(shown)}" loading="lazy">'
-        f"<span>[{number}] {escape(shown)}{fit}</span></a>"
+        f"<span>[{number}] {escape(shown)}{fit}</span></div>"
     )

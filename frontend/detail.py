@@ -5,7 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from frontend import markup
+from frontend.ask import ask_about
 from frontend.cards import page_of
+from frontend.description import description, stop_editing
 from frontend.large import first_page_of, large
 from frontend.session import (
     View,
@@ -15,12 +17,13 @@ from frontend.session import (
     client,
     close_picture,
     forget_answer,
-    friendly_errors,
     opened_picture,
     show,
+    show_error,
     view,
 )
 from viewfinder.api_models import ImageRecord
+from viewfinder.errors import ViewfinderError
 
 
 def detail() -> None:
@@ -31,7 +34,12 @@ def detail() -> None:
         close_picture()
         return
     title = as_text(image.file_name)
-    st.dialog(title, width="large", on_dismiss=close_picture)(_dialog)(image)
+    st.dialog(title, width="large", on_dismiss=_close)(_dialog)(image)
+
+
+def _close() -> None:
+    stop_editing()
+    close_picture()
 
 
 def _opened(image_id: str) -> ImageRecord:
@@ -50,16 +58,35 @@ def _dialog(image: ImageRecord) -> None:
     with right:
         with st.container(horizontal=True):
             _more_like(image)
+            _ask(image)
             _original(image)
             _delete(image)
-        st.html(markup.facts({**_shown(image), **_facts(image)}))
+        described = st.container()
+        st.html(markup.facts(_facts(image)))
         _tags(image)
         _text(image)
+        with described:  # last: it asks more of the gateway than all else
+            description(image.id)
+
+
+def _name(image: ImageRecord) -> str:
+    return ", ".join(filter(None, (image.file_name, page_of(image.page, image.pages))))
+
+
+def _ask(image: ImageRecord) -> None:
+    if st.button(
+        "Ask",
+        icon=":material/forum:",
+        key="dialog-ask",
+        help=f"Ask about this {'page' if image.page else 'picture'}",
+        on_click=ask_about,
+        args=(image.id, _name(image)),
+    ):
+        st.rerun()
 
 
 def _more_like(image: ImageRecord) -> None:
-    name = ", ".join(filter(None, (image.file_name, page_of(image.page, image.pages))))
-    like_it = View("similar", image_id=image.id, name=name, back=view())
+    like_it = View("similar", image_id=image.id, name=_name(image), back=view())
     if st.button(
         "More like this",
         type="primary",
@@ -79,19 +106,6 @@ def _original(image: ImageRecord) -> None:
         st.link_button("Open PDF", address, icon=":material/picture_as_pdf:")
     else:
         st.link_button("Original", browser_url(image.url), icon=":material/open_in_new:")
-
-
-def _shown(image: ImageRecord) -> dict[str, str]:
-    """What a vision model, or somebody, said of it."""
-    shown = image.description
-    if shown is None:
-        return {}
-    return {
-        "Shows": shown.caption,
-        "Things": ", ".join(shown.objects),
-        "Setting": shown.setting,
-        "Described": "by hand" if shown.edited else f"by {shown.model}",
-    }
 
 
 def _facts(image: ImageRecord) -> dict[str, str]:
@@ -136,11 +150,10 @@ def _tags(image: ImageRecord) -> None:
         )
     )
     key = f"saved-tags-{owner}"  # `image` is as it was when the dialog opened
-    if chosen != st.session_state.get(key, image.tags):
-        with friendly_errors():
-            client().update(owner, tags=chosen)
-            st.session_state[key] = chosen
-            forget_answer()
+    is_changed = chosen != st.session_state.get(key, image.tags)
+    if is_changed and attempt(lambda: client().update(owner, tags=chosen)):
+        st.session_state[key] = chosen
+        forget_answer()
 
 
 def _text(image: ImageRecord) -> None:
@@ -160,8 +173,11 @@ def _delete(image: ImageRecord) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write(f"Remove this {what} for good, original and all?")
         if st.button("Delete for good", type="primary", key="delete-for-good"):
-            with friendly_errors():
+            try:
                 client().delete(image.document_id or image.id)
-                close_picture()
-                forget_answer()
-                st.rerun()
+            except ViewfinderError as error:
+                show_error(error)
+                return
+            close_picture()
+            forget_answer()
+            st.rerun()

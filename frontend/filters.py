@@ -38,7 +38,7 @@ _MODES: dict[SearchMode, str] = {
     "visual": "What pictures show",
     "hybrid": "Words in them, names and tags too",
     "document": "Pages of documents only",
-    "description": "What a vision model said of them",
+    "description": "Descriptions of them only",
 }
 _UNORDERED = ("document", "description")
 _SORTS: dict[str, Sort] = {"best": "relevance", "newest": "newest", "oldest": "oldest"}
@@ -69,6 +69,9 @@ def filter_controls(*, used: bool) -> Wanted:
     with st.popover(label, icon=":material/tune:", key="filters"):
         if not used:
             st.caption("For searches: describe a picture to use them.")
+        mode = st.selectbox(
+            "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
+        )
         without = st.text_input(
             "But not", placeholder="Away from this: a toy", max_chars=512, key="without"
         )
@@ -96,9 +99,6 @@ def filter_controls(*, used: bool) -> Wanted:
             " search.",
         )
         least = st.slider("Least score", 0.0, 1.0, 0.0, 0.01, key="least-score")
-        mode = st.selectbox(
-            "Search by", options=list(_MODES), format_func=lambda one: _MODES[one], key="mode"
-        )
         sort = st.segmented_control(
             "Order",
             options=list(_SORTS),

@@ -104,6 +104,37 @@ def facts(rows: Mapping[str, str]) -> str:
     return f'<table class="vf-facts">{lines}</table>'
 
 
+def description(caption: str, rows: Mapping[str, str], by: str) -> str:
+    """What a picture shows, and who said so."""
+    return (
+        f'<div class="vf-description"><p class="vf-caption">{escape(caption)}</p>'
+        f'{facts(rows)}<p class="vf-by">{escape(by)}</p></div>'
+    )
+
+
+def no_description() -> str:
+    """In its place."""
+    return '<p class="vf-by">Nobody has described it yet.</p>'
+
+
+def working(text: str) -> str:
+    """Something is under way."""
+    return f'<p class="vf-working" role="status">{escape(text)}</p>'
+
+
+def trouble(text: str) -> str:
+    """Something is not as it should be, and goes on by itself or can be tried again."""
+    return f'<p class="vf-trouble" role="status">{escape(text)}</p>'
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min, 2.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else "less than a second"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
 def message(title: str, text: str) -> str:
     """What a gallery without pictures says."""
     return f'<div class="vf-message"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'

@@ -43,10 +43,18 @@ class LockedFile:
 class Sending:
     """The files of one drop: sent, then watched until all of them are searchable."""
 
-    def __init__(self, client: Client, files: Sequence[DroppedFile], tags: Sequence[str]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        files: Sequence[DroppedFile],
+        tags: Sequence[str],
+        *,
+        describe: bool = False,
+    ) -> None:
         self._client = client
         self._waiting = list(files)
         self._tags = list(tags)
+        self._describe = describe
         self._password = ""
         self._job_id = new_id()
         self._thread: threading.Thread | None = None
@@ -135,6 +143,7 @@ class Sending:
             tags=self._tags,
             job_id=self._job_id,
             password=self._password,
+            describe=self._describe,
         )
         self.accepted += len(answer.images)
         self.documents += sum(bool(image.pages) for image in answer.images)

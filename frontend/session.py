@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from frontend.settings import FrontendSettings
 from viewfinder.client import Client
@@ -66,6 +67,7 @@ def show(wanted: View) -> None:
     else:
         st.query_params.clear()
     close_picture()
+    close_dialog()
     forget_answer()
 
 
@@ -99,6 +101,22 @@ def opened_picture() -> str | None:
     return st.session_state.get("open")
 
 
+def open_dialog(name: str) -> None:
+    """Open this dialog in place of any other, until `close_dialog`."""
+    close_picture()
+    st.session_state["dialog"] = name
+
+
+def close_dialog() -> None:
+    """Back to the gallery."""
+    st.session_state.pop("dialog", None)
+
+
+def opened_dialog() -> str:
+    """The name of the dialog that is shown: none while a picture is, which may lie over one."""
+    return "" if opened_picture() else str(st.session_state.get("dialog", ""))
+
+
 def remembered(question: object, ask: Callable[[], T]) -> T:
     """The answer of `ask`, which is asked again only for another question.
 
@@ -118,16 +136,11 @@ def forget_answer() -> None:
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Say what went wrong and what to do next, in the page."""
+    """Say what went wrong and what to do next, in the page; once in a page, see `attempt`."""
     try:
         yield
-    except Unauthorized:
-        st.error(
-            "**The gateway asks for an API key.** Set VIEWFINDER_API_KEY for this page too.",
-            icon=":material/key:",
-        )
     except ViewfinderError as error:
-        st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
+        show_error(error)
         if isinstance(error, ServiceUnavailable):
             st.caption(
                 "`viewfinder status` in a terminal says what runs, `viewfinder up` starts it."
@@ -135,11 +148,32 @@ def friendly_errors() -> Iterator[None]:
             st.button("Try again", key="try-again", icon=":material/refresh:")
 
 
+def show_error(error: ViewfinderError) -> None:
+    """Say what went wrong."""
+    if isinstance(error, Unauthorized):
+        st.error(
+            "**The gateway asks for an API key.** Set VIEWFINDER_API_KEY for this page too.",
+            icon=":material/key:",
+        )
+    else:
+        st.error(f"**{error.title}:** {as_text(error.message)}", icon=":material/error:")
+
+
+def draw_again() -> None:
+    """With what has changed. Only the dialog, where only the dialog was being drawn."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
+
+
 def attempt(work: Callable[[], T]) -> T | None:
-    """The result of `work`, or None after its error has been shown."""
-    with friendly_errors():
+    """The result of `work`, or None after its error has been shown where it happened."""
+    try:
         return work()
-    return None
+    except ViewfinderError as error:
+        show_error(error)
+        return None
 
 
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]()<>#+-.!|~:$"})

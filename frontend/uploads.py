@@ -8,8 +8,11 @@ from typing import Literal
 import streamlit as st
 
 from frontend import markup
+from frontend.describing import watch_descriptions
 from frontend.sending import DroppedFile, LockedFile, Sending
 from frontend.session import as_text, client, forget_answer, settings
+from frontend.vision_setup import has_vision_model
+from viewfinder.errors import ViewfinderError
 
 _LOOK_EVERY_S = 0.4
 _SHOWN_REASONS = 12
@@ -27,7 +30,7 @@ def drop_zone(kind: Literal["slim", "large"]) -> None:
         return
     with st.container(key="drop-slim"):
         _uploader()
-    _tags()
+    _options()
 
 
 def _uploader() -> None:
@@ -43,10 +46,11 @@ def _uploader() -> None:
     )
 
 
-def _tags() -> None:
+def _options() -> None:
     tags = st.session_state.get("upload-tags", [])
-    label = f"Tag uploads ({len(tags)})" if tags else "Tag uploads"
-    with st.popover(label, icon=":material/sell:", key="tag-uploads"):
+    active = len(tags) + bool(st.session_state.get("upload-describe"))
+    label = f"Upload options ({active})" if active else "Upload options"
+    with st.popover(label, icon=":material/sell:", key="upload-options"):
         st.multiselect(
             "Tags for what you add from now on",
             options=[],
@@ -54,13 +58,31 @@ def _tags() -> None:
             placeholder="Type one and press Enter",
             key="upload-tags",
         )
+        has_model = _has_vision_model()
+        st.toggle(
+            "Have a vision model describe it",
+            key="upload-describe",
+            disabled=not has_model,
+            help=None if has_model else "None is set up yet: see Descriptions.",
+        )
+
+
+def _has_vision_model() -> bool:
+    try:
+        return has_vision_model()
+    except ViewfinderError:
+        return False  # what is wrong with the gateway is said where the pictures would be
 
 
 def _send_dropped(key: str) -> None:
     files: list[DroppedFile] = st.session_state[key]
     if files:
         st.session_state["drop"] += 1
-        sending = Sending(client(), files, st.session_state.get("upload-tags", []))
+        describe = bool(st.session_state.get("upload-describe")) and _has_vision_model()
+        tags = st.session_state.get("upload-tags", [])
+        sending = Sending(client(), files, tags, describe=describe)
+        if describe:
+            watch_descriptions()
         # Of what was dropped before, only what is not done with is still of interest.
         unfinished = [one for one in _sendings() if one.runs or one.error or one.locked]
         st.session_state["sendings"] = [*unfinished, sending]

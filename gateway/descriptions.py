@@ -37,7 +37,7 @@ async def request(
 ) -> Response:
     """By the vision model, in the background, each once; they are then found by these words, and by
     no others with `mode: "description"`. What is described already stays so unless asked for
-    again. A dry run answers 200 with what it would cost."""
+    again, and so does what this model failed at. A dry run answers 200 with what it would cost."""
     model = parts.vision_model("Describing pictures").name
     wish = catalog_pb2.RequestDescriptionsRequest(
         ids=[str(image_id) for image_id in asked.ids],
@@ -46,6 +46,7 @@ async def request(
         document_id="" if asked.document is None else str(asked.document),
         all=asked.all,
         again=asked.again,
+        failed=asked.failed,
         other_model=asked.other_model,
         limit=asked.limit,
         dry_run=asked.dry_run,
@@ -58,6 +59,7 @@ async def request(
             asked=counted.asked,
             waiting=counted.waiting,
             described=counted.described,
+            failed=counted.failed,
             unknown=counted.unknown,
             model=model,
             dry_run=asked.dry_run,

@@ -108,13 +108,16 @@ async def _find(parts: Parts, asked: api.AnswerRequest) -> list[LookedAt]:
 
 
 def _is_relevant(hit: search_pb2.Hit, least: float) -> bool:
-    """Relevance speaks of looks only: a picture whose words were found may be meant, too. Without
-    a calibration nothing is known, and the model judges alone."""
-    if not hit.HasField("relevance") or hit.HasField("late_score"):
+    """By its words, its look, or the rows of a page. Without a calibration nothing is known of the
+    last two, and the model judges alone."""
+    if hit.words_fit:
         return True
-    if any(len(word) > 1 for word in hit.matched):
-        return True
-    return hit.relevance >= least
+    known = []
+    if hit.HasField("relevance"):
+        known.append(hit.relevance)
+    if hit.HasField("late_relevance"):
+        known.append(hit.late_relevance)
+    return max(known) >= least if known else True
 
 
 _NAMES: dict[type[BaseModel], str] = {

@@ -21,6 +21,7 @@ from search_service.vector_index import (
     IndexPoint,
     IndexQuery,
     IndexRecord,
+    Payload,
     ScoredPoint,
     Vector,
     VectorIndex,
@@ -109,6 +110,10 @@ class Collection:
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
         return await self._index.retrieve(ids)
+
+    async def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+        """Of those of the ids that are there."""
+        return await self._index.payloads(ids)
 
     async def facet(
         self, key: str, conditions: Sequence[Condition], limit: int

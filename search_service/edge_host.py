@@ -33,6 +33,7 @@ from search_service.vector_index import (
     IndexQuery,
     IndexRecord,
     IndexUnusable,
+    Payload,
     ScoredPoint,
     Vectors,
 )
@@ -108,6 +109,11 @@ class HostedShard:
         """Those that are there."""
         records: list[IndexRecord] = self._call("retrieve", ids)
         return records
+
+    def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+        """Of those that are there."""
+        payloads: dict[UUID, Payload] = self._call("payloads", ids)
+        return payloads
 
     def facet(self, key: str, conditions: Sequence[Condition], limit: int) -> list[FacetCount]:
         """The most frequent values."""

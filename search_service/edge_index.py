@@ -44,6 +44,7 @@ from search_service.vector_index import (
     IndexQuery,
     IndexRecord,
     IndexUnusable,
+    Payload,
     ScoredPoint,
     Vectors,
 )
@@ -136,6 +137,10 @@ class EdgeIndex:
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
         return await self._on_thread(lambda: self._shard.retrieve(ids))
+
+    async def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+        """Of those of the ids that are there."""
+        return await self._on_thread(lambda: self._shard.payloads(ids))
 
     async def facet(
         self, key: str, conditions: Sequence[Condition], limit: int

@@ -16,6 +16,7 @@ from search_service.vector_index import Vector
 from search_service.wire import matrices_of, spec_of, vectors_of
 from viewfinder.calibration import BrokenCalibration, Calibration
 from viewfinder.errors import ServiceUnavailable
+from viewfinder.late_calibration import LateCalibration
 from viewfinder.rpc import open_channel
 from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
@@ -46,6 +47,7 @@ class EmbeddingClient:
         self._calibrations = _Calibrations()
         self._document_spec: EncoderSpec | None = None
         self._document_spec_seen_s = -math.inf
+        self._late_calibration: LateCalibration | None = None
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The query vector [dim] of a text."""
@@ -85,11 +87,18 @@ class EmbeddingClient:
         spec = spec_of(response.spec) if response.HasField("spec") else None
         if spec is not None and not spec.is_multi:
             spec = None  # of a service that knows no documents yet
-        is_new = self._document_spec_seen_s > -math.inf and spec != self._document_spec
+        calibration = None if spec is None else _late_calibration(response.calibration.json)
+        before = (self._document_spec, self._late_calibration)
+        is_new = self._document_spec_seen_s > -math.inf and (spec, calibration) != before
         self._document_spec, self._document_spec_seen_s = spec, time.monotonic()
+        self._late_calibration = calibration
         if is_new and self._on_new_calibration is not None:
             await self._on_new_calibration()
         return spec
+
+    def late_calibration(self, spec: EncoderSpec) -> LateCalibration | None:
+        """What came with `document_spec`; None where that has none, or is another one by now."""
+        return self._late_calibration if spec == self._document_spec else None
 
     async def embed_tokens(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The rows [tokens, dim] of a text, by a document encoder.
@@ -124,6 +133,16 @@ class EmbeddingClient:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+def _late_calibration(text: str) -> LateCalibration | None:
+    if not text:
+        return None
+    try:
+        return LateCalibration.from_json(text)
+    except BrokenCalibration as error:
+        log.warning("calibration of the document encoder cannot be used", reason=str(error))
+        return None
 
 
 class _Calibrations:

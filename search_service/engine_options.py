@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 _DENSE_SHARE = 0.5  # what a filter leaves of the points, up to which ef needs no widening
@@ -34,6 +34,13 @@ class EngineOptions:
     min_free_bytes: int = 128 << 20
     late_quantisation: LateQuantisation = "none"
     late_on_disk: bool = True
+
+    def suiting(self, ef: int | None, limit: int, best: int | None) -> EngineOptions:
+        """For a query with its own `ef`, that fetches `limit` of which `best` are wanted."""
+        oversampling = self.oversampling
+        if best is not None and best < limit:
+            oversampling = max(1.0, oversampling * best / limit)
+        return replace(self, ef=self.ef if ef is None else ef, oversampling=oversampling)
 
     def ef_among(self, matches: int, points: int) -> int | None:
         """Candidates of a search where a filter leaves `matches` of `points`; None: compare all.

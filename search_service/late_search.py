@@ -18,6 +18,7 @@ from search_service.collections import Collections
 from search_service.encoder_binding import EncoderSpec
 from search_service.vector_index import IndexQuery, ScoredPoint, Vector
 from viewfinder.errors import ViewfinderError
+from viewfinder.late_calibration import LateCalibration
 
 LATE_DEPTH = 50
 """So many of the best pages meet the other lists."""
@@ -32,6 +33,9 @@ class DocumentEncoder(Protocol):
     async def document_spec(self) -> EncoderSpec | None:
         """The one that is configured; None: there is none. Cached for some seconds."""
 
+    def late_calibration(self, spec: EncoderSpec) -> LateCalibration | None:
+        """What makes probabilities of its MaxSim; None where it has none."""
+
     async def embed_tokens(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         """The query's rows [tokens, dim], by the encoder of this name."""
 
@@ -44,6 +48,7 @@ class LateQuery:
     spec: EncoderSpec
     tokens: Vector
     failed: Callable[[str], None]
+    calibration: LateCalibration | None = None
 
     async def hits(self, query: IndexQuery) -> list[ScoredPoint]:
         """The best pages that meet the query's conditions, best first: their ids, and `late`.
@@ -105,4 +110,5 @@ class LateSearch:
         tokens, answered = await self._encoder.embed_tokens(text, spec.name)
         if answered != spec:  # another one was configured a moment ago
             return None
-        return LateQuery(collection, spec, tokens, self._failed)
+        calibration = self._encoder.late_calibration(spec)
+        return LateQuery(collection, spec, tokens, self._failed, calibration)

@@ -36,5 +36,5 @@ def word_search(text: str, mode: Mode, words: Bm25Words) -> WordSearch | None:
     """The words to look for beside the picture; None where only what pictures show counts."""
     if mode == "visual":
         return None
-    asked = words.of_query(text)
+    asked = words.of_query(text, in_descriptions=mode == "description")
     return None if asked is None else WordSearch(asked, WEIGHTS[mode])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 from uuid import UUID
 
 from search_service.conditions import AnyOf
@@ -12,12 +13,22 @@ from search_service.folding import Found, document_of, folding_of, page_of
 from search_service.fusion import DEPTH, Ranked, cosine, fuse
 from search_service.ordering import CANDIDATES, by_score, least_by_time, place_by
 from search_service.paging import MAX_DEPTH, MAX_FOLDED, Cursor, Place, tag_of
-from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint
+from search_service.vector_index import IndexQuery, IndexRecord, Payload, ScoredPoint
 from search_service.wanted import Wanted
 from viewfinder.calibration import RelevanceCurve
 
 Find = Callable[[IndexQuery], Awaitable[list[ScoredPoint]]]
-Retrieve = Callable[[Sequence[UUID]], Awaitable[list[IndexRecord]]]
+
+
+class Records(Protocol):
+    """What is stored of points; see VectorIndex."""
+
+    async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
+        """Those that are there."""
+
+    async def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+        """Of those that are there."""
+
 
 _FOLD_FACTOR = 4
 _MOST_FETCHED = 2 * MAX_DEPTH
@@ -44,11 +55,13 @@ class FusedSearch:
     """How to find the best by other than the look, and to join them with those that look right.
 
     `pages_found`: of a document that was found are told the pages that were found with it, not all.
+    `keep`: which of the joined hits may stay; None: all.
     """
 
     find_beside: Callable[[IndexQuery], Awaitable[list[Ranked]]]
     look_weight: float = 1.0
     pages_found: bool = False
+    keep: Callable[[ScoredPoint], bool] | None = None
 
 
 async def find_page(
@@ -56,7 +69,7 @@ async def find_page(
     query: IndexQuery,
     cursor: Cursor | None,
     find: Find,
-    retrieve: Retrieve,
+    records: Records,
     fused: FusedSearch | None = None,
     curve: RelevanceCurve | None = None,
 ) -> Page:
@@ -73,7 +86,7 @@ async def find_page(
     if wanted.group_by:
         await _add_pages(page.hits, query, find)
     elif page.hits and not page.hits[0].point.payload:
-        await _add_payloads(page.hits, query, retrieve)
+        await _add_payloads(page.hits, query, records)
     return page
 
 
@@ -115,13 +128,19 @@ async def _fused(
     wide = wanted.top_k * _FOLD_FACTOR if wanted.folds else wanted.top_k
     limit = max(DEPTH, len(shown) + wide + 1)
     asked = replace(
-        query, limit=limit, with_payload=bool(wanted.group_by), with_vectors=wanted.folds
+        query,
+        limit=limit,
+        best=len(shown) + wide + 1,
+        with_payload=bool(wanted.group_by),
+        with_vectors=wanted.folds,
     )
     beside = await fused.find_beside(asked)
     goes_on = cursor is not None and cursor.place == _BY_SHOWN
     if not goes_on and not any(one.hits for one in beside):
         return None
     hits = fuse(await find(asked), beside, fused.look_weight)
+    if fused.keep is not None:
+        hits = list(filter(fused.keep, hits))
     folding, known = folding_of(wanted), frozenset(shown)
     found: list[Found] = []
     more = False
@@ -250,17 +269,24 @@ async def _add_pages(hits: Sequence[Found], query: IndexQuery, find: Find) -> No
             owner.pages = (*owner.pages, page_of(page))
 
 
-async def _add_payloads(hits: list[Found], query: IndexQuery, retrieve: Retrieve) -> None:
+async def _add_payloads(hits: list[Found], query: IndexQuery, records: Records) -> None:
     """Deep pages, and those by words too, are found without payloads, by words alone also without
     cosines. What was deleted meanwhile is left out."""
-    records = {record.id: record for record in await retrieve([one.point.id for one in hits])}
+    unscored = [one.point.id for one in hits if math.isnan(one.point.score)]
+    known = {record.id: record for record in await records.retrieve(unscored)} if unscored else {}
+    scored = [one.point.id for one in hits if not math.isnan(one.point.score)]
+    payloads = await records.payloads(scored) if scored else {}
+    payloads |= {record.id: record.payload for record in known.values()}
+    scores = {record.id: cosine(record.vector, query.vector) for record in known.values()}
     hits[:] = [
-        replace(one, point=_completed(one.point, records[one.point.id], query))
+        replace(
+            one,
+            point=replace(
+                one.point,
+                score=scores.get(one.point.id, one.point.score),
+                payload=payloads[one.point.id],
+            ),
+        )
         for one in hits
-        if one.point.id in records
+        if one.point.id in payloads
     ]
-
-
-def _completed(point: ScoredPoint, record: IndexRecord, query: IndexQuery) -> ScoredPoint:
-    score = cosine(record.vector, query.vector) if math.isnan(point.score) else point.score
-    return replace(point, score=score, payload=record.payload)

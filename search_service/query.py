@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -63,8 +64,8 @@ class QueryEncoder(CalibrationSource, DocumentEncoder, Protocol):
 @dataclass(frozen=True)
 class Answer:
     """Hits, best first, and what they cost. `curve` makes probabilities of their cosines, `words`
-    were looked for. Unless `judged_by_look`, a hit that was found by other than its look has no
-    probability."""
+    were looked for. `late_curve` makes probabilities of MaxSim per token. Unless `judged_by_look`,
+    a hit has that one, or none where its words speak for it."""
 
     hits: list[Found]
     epoch: int
@@ -77,6 +78,7 @@ class Answer:
     curve: RelevanceCurve | None = None
     words: QueryWords | None = None
     judged_by_look: bool = True
+    late_curve: RelevanceCurve | None = None
 
 
 class Searcher:
@@ -121,6 +123,9 @@ class Searcher:
         )
         if cursor is not None:
             check_encoder(cursor, looked_for.spec)
+        late_curve = None
+        if late is not None and late.calibration is not None:
+            late_curve = late.calibration.curve
         least = wanted.min_relevance
         curve = await self._relevance.curve(
             looked_for.spec, looked_for.vector, wanted.kind, is_needed=least > 0
@@ -157,8 +162,11 @@ class Searcher:
                 judge=judge if judged_by_look else None,
                 word_hits=word_hits,
             )
-            fused = FusedSearch(beside.find, weights.look, pages_found=of_documents)
-        page = await find_page(wanted, query, cursor, find, collection.retrieve, fused, curve)
+            keep = None
+            if least > 0 and not judged_by_look:
+                keep = partial(_speaks, by_words, curve, late_curve, least, of_documents)
+            fused = FusedSearch(beside.find, weights.look, pages_found=of_documents, keep=keep)
+        page = await find_page(wanted, query, cursor, find, collection, fused, curve)
         facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
         return Answer(
             page.hits,
@@ -172,6 +180,7 @@ class Searcher:
             curve=curve,
             words=None if by_words is None else by_words.words,
             judged_by_look=judged_by_look,
+            late_curve=late_curve,
         )
 
     def _word_search(self, wanted: Wanted) -> WordSearch | None:
@@ -250,6 +259,23 @@ class Searcher:
         self._vectors.keep(question, vector)
         tag = encoder_tag(vector.spec)
         return Cursor(question, tag, page.seen, page.last, page.floor, page.shown).encode()
+
+
+def _speaks(
+    by_words: WordSearch | None,
+    curve: RelevanceCurve | None,
+    late_curve: RelevanceCurve | None,
+    least: float,
+    of_page: bool,
+    hit: ScoredPoint,
+) -> bool:
+    """Whether anything speaks for what was found: its words, its rows, or where these have no
+    curve its look."""
+    if by_words is not None and by_words.words.fit(hit.matched, of_page):
+        return True
+    if late_curve is not None and hit.late is not None:
+        return late_curve.of(hit.late) >= least
+    return curve is not None and curve.of(hit.score) >= least
 
 
 def _ms_since(started: float) -> float:

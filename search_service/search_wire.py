@@ -76,14 +76,21 @@ def hit_message(
     words: QueryWords | None = None,
     payload_as_json: bool = False,
     judged_by_look: bool = True,
+    late_curve: RelevanceCurve | None = None,
 ) -> search_pb2.Hit:
-    """A hit for the wire; `curve` gives its relevance, `words` were looked for. See Answer."""
-    payload = hit.point.payload
-    by_look = judged_by_look or (not hit.point.matched and hit.point.late is None)
+    """A hit for the wire; the curves give its relevance, `words` were looked for. See Answer."""
+    payload, late = hit.point.payload, hit.point.late
+    fits = words is not None and words.fit(hit.point.matched, bool(payload.get("document")))
+    late_relevance = late_curve.of(late) if late_curve is not None and late is not None else None
+    relevance = None
+    if late_relevance is not None and not judged_by_look:
+        relevance = late_relevance
+    elif curve is not None and (judged_by_look or not fits):
+        relevance = curve.of(hit.point.score)
     return search_pb2.Hit(
         id=str(hit.point.id),
         score=hit.point.score,
-        relevance=curve.of(hit.point.score) if curve is not None and by_look else None,
+        relevance=relevance,
         payload=None if payload_as_json else struct_of(payload),
         payload_json=to_json(payload) if payload_as_json else b"",
         same_ids=[str(same) for same in hit.same_ids],
@@ -92,7 +99,9 @@ def hit_message(
             for page in hit.pages
         ],
         matched=[] if words is None else words.matched(hit.point.matched),
-        late_score=hit.point.late,
+        late_score=late,
+        late_relevance=late_relevance,
+        words_fit=fits,
     )
 
 

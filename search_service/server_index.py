@@ -39,6 +39,7 @@ from search_service.vector_index import (
     IndexPoint,
     IndexQuery,
     IndexRecord,
+    Payload,
     ScoredPoint,
     Vectors,
 )
@@ -191,8 +192,7 @@ class ServerIndex:
         options = self._options
         if self._multi:
             options = replace(late_options(options), int8=False)  # the means are not quantised
-        if query.ef is not None:
-            options = replace(options, ef=query.ef)
+        options = options.suiting(query.ef, query.limit, query.best)
         if self._dim is None or query.exact or not query.conditions:
             return search_params(options, exact=query.exact, among=None)
         matches, points = await asyncio.gather(
@@ -211,6 +211,16 @@ class ServerIndex:
             self._client.retrieve, ids=wanted, with_payload=True, with_vectors=self._stored
         )
         return [record_of(record) for record in found or []]
+
+    async def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+        """Of those of the ids that are there."""
+        if not ids:
+            return {}
+        wanted = [str(one) for one in ids]
+        found = await self._read(
+            self._client.retrieve, ids=wanted, with_payload=True, with_vectors=False
+        )
+        return {UUID(str(record.id)): record.payload or {} for record in found or []}
 
     async def facet(
         self, key: str, conditions: Sequence[Condition], limit: int

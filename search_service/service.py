@@ -80,6 +80,7 @@ class SearchAdapter(search_pb2_grpc.SearchServiceServicer):
                     answer.words,
                     request.payload_as_json,
                     answer.judged_by_look,
+                    answer.late_curve,
                 )
                 for hit in answer.hits
             ],

@@ -51,7 +51,8 @@ class IndexQuery:
     In a multivector index `vector` is [tokens, dim], and the score MaxSim; see late.py.
 
     `score_threshold` is a score: the cosine, or that of BM25. `exact`: without graph, first stage
-    and quantisation. `ef`: as in EngineOptions, for this query only.
+    and quantisation. `ef`: as in EngineOptions, for this query only. `best`: so many of `limit`
+    are wanted, the others only help to rank them, so they need no oversampling; None: all.
     """
 
     vector: Vector | None
@@ -64,6 +65,7 @@ class IndexQuery:
     with_payload: bool = True
     with_vectors: bool = False
     ef: int | None = None
+    best: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,9 @@ class VectorIndex(Protocol):
 
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
+
+    async def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+        """Of those of the ids that are there: without vectors in a third of the time."""
 
     async def facet(
         self, key: str, conditions: Sequence[Condition], limit: int

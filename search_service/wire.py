@@ -60,7 +60,7 @@ def point_of(point: search_pb2.Point, words: Bm25Words) -> IndexPoint:
     return IndexPoint(
         uuid_of(point.id),
         plain(point.payload, "payload"),
-        words.of_document(point.text) if point.text else None,
+        words.of_document(point.text, point.described) if point.text else None,
     )
 
 

@@ -22,6 +22,8 @@ _DOCUMENT_CHARS = 20_000
 _DOCUMENT_TERMS = 4_096
 _QUERY_CHARS = 2_048
 _QUERY_TERMS = 128
+_WORDS_OF_PAGE = 3
+_DESCRIBED = 1 << 31  # added to a term's number, a hash below that: the term in a description
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,20 @@ class QueryWords:
     vector: SparseVector
     typed: dict[int, str]
     required: frozenset[int]
+
+    def fit(self, terms: Iterable[int], of_page: bool) -> bool:
+        """Whether these terms speak for what has them, by words of more than one character.
+
+        Any does for a picture, whose few words are names and tags. A page has hundreds, and meets
+        one by chance: it needs three, or half of those that are asked for.
+        """
+        there = {term for term in terms if len(self.typed.get(term, "")) > 1}
+        if not there or not of_page:
+            return bool(there)
+        asked = {term for term in self.required if len(self.typed[term]) > 1}
+        has = asked & there
+        words = {self.typed[term] for term in has}
+        return 2 * len(has) >= len(asked) or len(words) >= _WORDS_OF_PAGE
 
     def matched(self, terms: Iterable[int]) -> list[str]:
         """The words as typed that are among these terms, in the order of the query."""
@@ -61,29 +77,34 @@ class Bm25Words:
             )
         )
 
-    def of_document(self, text: str) -> SparseVector:
-        """What a text says; empty when it has no words. What is over the limits is left out."""
-        terms = self._reader.document_terms(text[:_DOCUMENT_CHARS])
-        return self._sparse(" ".join(terms[:_DOCUMENT_TERMS]))
+    def of_document(self, text: str, described: str = "") -> SparseVector:
+        """What a text says, and again, as terms of their own, what a description says of it; empty
+        when it has no words. What is over the limits is left out."""
+        whole, shown = self._weights(text), self._weights(described)
+        whole |= {index | _DESCRIBED: value for index, value in shown.items()}
+        indices = tuple(sorted(whole))
+        return SparseVector(indices, tuple(whole[index] for index in indices))
 
-    def of_query(self, text: str) -> QueryWords | None:
-        """What a query asks for; None when it has no words."""
+    def of_query(self, text: str, in_descriptions: bool = False) -> QueryWords | None:
+        """What a query asks for, anywhere or of descriptions only; None when it has no words."""
         typed: dict[int, str] = {}
         required: set[int] = set()
         for one in self._reader.query_terms(text[:_QUERY_CHARS])[:_QUERY_TERMS]:
-            for index in self._model.embed_query(one.term).indices:
-                typed.setdefault(int(index), one.typed)
+            for number in self._model.embed_query(one.term).indices:
+                index = int(number) | _DESCRIBED if in_descriptions else int(number)
+                typed.setdefault(index, one.typed)
                 if one.is_required:
-                    required.add(int(index))
+                    required.add(index)
         if not typed:
             return None
         indices = tuple(sorted(typed))
         vector = SparseVector(indices, (1.0,) * len(indices))
         return QueryWords(vector, typed, frozenset(required))
 
-    def _sparse(self, terms: str) -> SparseVector:
-        vector = self._model.embed_document(terms)
-        return SparseVector(
-            tuple(int(index) for index in vector.indices),
-            tuple(float(value) for value in vector.values),
-        )
+    def _weights(self, text: str) -> dict[int, float]:
+        terms = self._reader.document_terms(text[:_DOCUMENT_CHARS])[:_DOCUMENT_TERMS]
+        vector = self._model.embed_document(" ".join(terms))
+        return {
+            int(index): float(value)
+            for index, value in zip(vector.indices, vector.values, strict=True)
+        }

@@ -234,7 +234,9 @@ class Claims:
         if result.outcome is Outcome.DESCRIBED and result.description is not None:
             self.describing.was_described(image, row, result.description, result.took_s)
         elif result.outcome is Outcome.FAILED:
-            self.describing.failed(row, result.reason)
+            self.describing.failed(row, result.reason, result.model)
+        elif result.outcome is Outcome.REFUSED:
+            self.describing.refused(row, result.reason, result.model)
         else:
             self.describing.retry(row, result.reason)
 

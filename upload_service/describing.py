@@ -26,9 +26,17 @@ from upload_service.tables import DescriptionRow, Image
 log = structlog.get_logger()
 
 MAX_LOST_CLAIMS = 5
+MAX_REFUSALS = 3
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 600.0
 _ASK_AGAIN_S = 30.0
+_FORGOTTEN_S = 120.0  # longer than a batch of a worker that describes
+_NOBODY_CAME_S = 300.0  # a worker may be at one page as long
+NO_DESCRIBER = (
+    "none of the workers describes: set LLM_ENABLED=true and LLM_MODEL where the workers run, too,"
+    " and start them again"
+)
+NO_WORKER = "no worker comes for work: are the workers running, and does Redis answer?"
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,29 @@ class Describing:
         self._clock = clock
         self._has_room = False
         self._asked_at = -_ASK_AGAIN_S
-        self.held_up = ""
+        self._described_at = -_FORGOTTEN_S
+        """When a worker came last that describes."""
+        self._calling_since: float | None = None
+        self.put_off = ""
         """Why the last one was put off; empty when the last one was not."""
 
+    @property
+    def held_up(self) -> str:
+        """Why those that wait are not being described; empty: they are."""
+        now = self._clock()
+        if self._calling_since is not None and now > self._calling_since + _NOBODY_CAME_S:
+            return NO_WORKER
+        if self._asked_at >= self._described_at + _FORGOTTEN_S:
+            return NO_DESCRIBER
+        return self.put_off
+
     def offered(self, describer: Describer | None) -> None:
-        """A worker says whether it can describe something now."""
-        self._has_room = describer is not None and describer.limit > 0
-        self._asked_at = self._clock()
+        """A worker says whether it can describe something now; others may say something else."""
+        self._asked_at, self._calling_since = self._clock(), None
+        if describer is not None:
+            self._has_room, self._described_at = describer.limit > 0, self._asked_at
+        elif self._asked_at >= self._described_at + _ASK_AGAIN_S:
+            self._has_room = False
 
     def claim(self, session: Session, describer: Describer | None) -> list[Image]:
         """Pictures and pages to describe; those first that this describer lost."""
@@ -86,7 +110,10 @@ class Describing:
         now = self._clock()
         if not self._has_room and now < self._asked_at + _ASK_AGAIN_S:
             return False
-        return session.scalar(waiting(now).limit(1)) is not None
+        is_due = session.scalar(waiting(now).limit(1)) is not None
+        if is_due and self._calling_since is None:
+            self._calling_since = now
+        return is_due
 
     def held_by(self, session: Session, image: Image, claim_id: str) -> DescriptionRow | None:
         """Its row, where this claim has it."""
@@ -97,18 +124,34 @@ class Describing:
         self, image: Image, row: DescriptionRow, described: Described, took_s: float
     ) -> None:
         """The index follows."""
-        self.held_up = ""
+        self.put_off = ""
         keep(row, described, self._clock())
         row.took_s = took_s
         touch(image, self._clock())
 
-    def failed(self, row: DescriptionRow, reason: str) -> None:
-        """No model can; what was known of it stays."""
+    def failed(self, row: DescriptionRow, reason: str, model: str) -> None:
+        """This model cannot; what was known of it stays."""
+        row.failure_model = model[:200]
         self._give_up(row, reason)
 
+    def refused(self, row: DescriptionRow, reason: str, model: str) -> None:
+        """The model's server refuses it, and not others. After some times it has failed: a server
+        may also refuse what the model wrote, and that differs."""
+        if row.failure_model != model:
+            row.failure_model, row.refusals = model[:200], 0
+        row.refusals += 1
+        if row.refusals >= MAX_REFUSALS:
+            self._give_up(row, reason)
+        else:
+            self._later(row)
+
     def retry(self, row: DescriptionRow, reason: str) -> None:
-        """Not its fault: later, unless it was stopped meanwhile."""
-        self.held_up = reason
+        """Not its fault."""
+        self.put_off = reason
+        self._later(row)
+
+    def _later(self, row: DescriptionRow) -> None:
+        """Unless it was stopped meanwhile."""
         row.claim_id = None
         if row.due is not None:
             delay_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(row.retries, 10))

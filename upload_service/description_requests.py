@@ -47,6 +47,7 @@ class Wish:
     """What is to be described: these ids, or what meets tags, states and document, or `all`.
 
     What is described stays so, but `again`; what was edited is only described again by its id.
+    What `model` failed at is left out, but by its id, `again`, or with `failed`: only what failed.
     `other_model`: also what another model than `model` described. `max_side`: what it would see.
     """
 
@@ -56,6 +57,7 @@ class Wish:
     document_id: str = ""
     all: bool = False
     again: bool = False
+    failed: bool = False
     other_model: bool = False
     limit: int = 0
     dry_run: bool = False
@@ -81,12 +83,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Counted:
-    """What came of a wish. `patches` of those asked for; `mean_s` and `mean_chars` are 0 while
-    this model has not described anything."""
+    """What came of a wish. `described` and `failed` stay so. `patches` of those asked for; `mean_s`
+    and `mean_chars` are 0 while this model has not described anything."""
 
     asked: int
     waiting: int
     described: int
+    failed: int
     unknown: int
     patches: float
     mean_s: float
@@ -148,7 +151,7 @@ class DescriptionRequests:
             )
             waiting = _count_of(session, _rows(row.due.is_not(None))) - put_off
             claimed = _rows(row.claim_id.is_not(None), row.due.is_not(None))
-            is_failed = and_(row.failure != "", row.due.is_(None))
+            is_failed = _has_failed()
             failures = session.execute(
                 select(Image.id, Image.file_name, row.failure)
                 .join(row, row.seq == Image.seq)
@@ -186,7 +189,7 @@ class DescriptionRequests:
                 .values(due=None)
                 .execution_options(**quietly)
             )
-            self._describing.held_up = ""
+            self._describing.put_off = ""
             return waiting
 
         return self._writer.write(change)
@@ -202,8 +205,9 @@ class DescriptionRequests:
         ).one()
         waits = case((row.due.is_not(None), 1))
         stays = case((and_(row.due.is_(None), row.content.is_not(None), ~is_wanted), 1))
-        counts = select(func.count(waits), func.count(stays)).select_from(Image)
-        waiting, described = session.execute(
+        failed = case((and_(row.content.is_(None), _has_failed(), ~is_wanted), 1))
+        counts = select(func.count(waits), func.count(stays), func.count(failed)).select_from(Image)
+        waiting, described, failures = session.execute(
             counts.outerjoin(row, row.seq == Image.seq).where(*matching)
         ).one()
         known = select(func.count()).where(Image.id.in_(wish.ids), Image.state != DELETING)
@@ -212,6 +216,7 @@ class DescriptionRequests:
             asked=asked,
             waiting=waiting,
             described=described,
+            failed=failures,
             unknown=len(set(wish.ids)) - _count_of(session, known) if wish.ids else 0,
             patches=float(size),
             mean_s=mean_s,
@@ -230,15 +235,17 @@ def _ask(session: Session, wanted: Select[int], is_named: bool, now: float) -> N
     known = update(row).where(row.seq.in_(wanted)).execution_options(synchronize_session=False)
     missing = select(
         Image.seq,
-        *(literal(value) for value in ("", False, 0.0, "", turn, now, 0, 0)),
+        *(literal(value) for value in ("", False, 0.0, "", "", 0, turn, now, 0, 0)),
     ).where(
         Image.seq.in_(wanted),
         Image.seq.not_in(select(row.seq)),
     )
-    columns = ["seq", "model", "edited", "took_s", "failure", "turn", "due", "tries", "retries"]
+    columns = ["seq", "model", "edited", "took_s", "failure", "failure_model", "refusals"]
+    columns += ["turn", "due", "tries", "retries"]
     # Those without a row first: the others are not wanted any more once they wait.
     session.execute(insert(row).from_select(columns, missing))
-    session.execute(known.values(turn=turn, due=now, claim_id=None, tries=0, retries=0, failure=""))
+    afresh = {"claim_id": None, "tries": 0, "retries": 0, "failure": "", "refusals": 0}
+    session.execute(known.values(turn=turn, due=now, **afresh))
 
 
 def _wanted(session: Session, wish: Wish) -> Select[int]:
@@ -260,12 +267,19 @@ def _wanted(session: Session, wish: Wish) -> Select[int]:
 def _meaning(wish: Wish) -> tuple[ColumnElement[bool], list[ColumnElement[bool]]]:
     """What a row must be to be described, and which rows are meant."""
     row = DescriptionRow
+    is_open: ColumnElement[bool] = row.content.is_(None)
     of_others: ColumnElement[bool] = false()
+    gave_up = and_(_has_failed(), row.failure_model == wish.model)
+    if not (wish.ids or wish.again):
+        is_open = and_(is_open, ~gave_up)
     if wish.again:
         of_others = true() if wish.ids else ~row.edited
     elif wish.other_model:
-        of_others = and_(~row.edited, row.model != wish.model)
-    is_wanted = and_(row.due.is_(None), or_(row.content.is_(None), of_others))
+        of_others = and_(~row.edited, row.model != wish.model, ~gave_up)
+    is_meant = or_(is_open, of_others)
+    if wish.failed:
+        is_meant = and_(_has_failed(), ~row.edited)
+    is_wanted = and_(row.due.is_(None), is_meant)
     states = [state for state in DESCRIBABLE if state in wish.states] or DESCRIBABLE
     matching: list[ColumnElement[bool]] = [Image.kind.in_(EMBEDDED), Image.state.in_(states)]
     if wish.ids:
@@ -278,6 +292,12 @@ def _meaning(wish: Wish) -> tuple[ColumnElement[bool], list[ColumnElement[bool]]
         documents = select(document.id).where(document.seq.in_(tagged))  # pages have their tags
         matching.append(or_(Image.seq.in_(tagged), Image.document_id.in_(documents)))
     return is_wanted, matching
+
+
+def _has_failed() -> ColumnElement[bool]:
+    """False, not unknown, of what has no row; as the index of failures has it where one is."""
+    row = DescriptionRow
+    return and_(row.seq.is_not(None), row.failure != "", row.due.is_(None))
 
 
 def _patches(

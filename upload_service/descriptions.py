@@ -93,7 +93,8 @@ def keep(row: DescriptionRow, described: Described, now: float) -> None:
     """It shows this, and nobody need look any more."""
     row.content = described.content
     row.model, row.edited, row.described_at = described.model[:200], described.edited, now
-    row.failure, row.due, row.claim_id, row.tries, row.retries = "", None, None, 0, 0
+    row.failure, row.failure_model, row.refusals = "", "", 0
+    row.due, row.claim_id, row.tries, row.retries = None, None, 0, 0
 
 
 def edit(session: Session, image: Image, described: Described | None, now: float) -> None:

@@ -48,6 +48,7 @@ _OUTCOMES = {
     catalog_pb2.WorkResult.OUTCOME_DELETED: Outcome.DELETED,
     catalog_pb2.WorkResult.OUTCOME_READ: Outcome.READ,
     catalog_pb2.WorkResult.OUTCOME_DESCRIBED: Outcome.DESCRIBED,
+    catalog_pb2.WorkResult.OUTCOME_REFUSED: Outcome.REFUSED,
 }
 
 
@@ -363,6 +364,7 @@ def _result(result: catalog_pb2.WorkResult) -> Result:
         if result.HasField("description")
         else None,
         took_s=result.took_s,
+        model=result.model,
     )
 
 

@@ -129,8 +129,8 @@ class DescriptionRow(Base):
 
     `content` is as in descriptions.py, NULL while there is none. `due` is NULL when it does not
     wait, else the time from which it may be claimed, or the end of its claim; what was named by its
-    id has the first `turn`. `tries` counts lost claims, `retries` what was put off; `failure` says
-    why no model can describe it.
+    id has the first `turn`. `tries` counts lost claims, `retries` what was put off, `refusals` how
+    often the server of `failure_model` refused it; `failure` says why that cannot describe it.
     """
 
     __tablename__ = "descriptions"
@@ -142,6 +142,8 @@ class DescriptionRow(Base):
     described_at: Mapped[float | None] = mapped_column(Float)
     took_s: Mapped[float] = mapped_column(Float, default=0.0)
     failure: Mapped[str] = mapped_column(String, default="")
+    failure_model: Mapped[str] = mapped_column(String(200), default="")
+    refusals: Mapped[int] = mapped_column(Integer, default=0)
     turn: Mapped[int] = mapped_column(Integer, default=1)
     due: Mapped[float | None] = mapped_column(Float)
     claim_id: Mapped[str | None] = mapped_column(String(64))

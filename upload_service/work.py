@@ -22,6 +22,7 @@ class Outcome(Enum):
     DELETED = "deleted"
     READ = "read"
     DESCRIBED = "described"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Result:
     text: PackedText | None = None  # INDEXED: the text layer of a page; READ: what was read
     description: Described | None = None  # DESCRIBED
     took_s: float = 0.0  # DESCRIBED: by the model
+    model: str = ""  # that was asked to describe it
 
 
 @dataclass

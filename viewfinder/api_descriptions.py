@@ -58,6 +58,11 @@ class DescriptionsRequest(Question):
         False,
         description="Also what is described already; what was edited by hand only by its id",
     )
+    failed: bool = Field(
+        False,
+        description="Of those meant, only what could not be described. Without it, what this model"
+        " failed at is left out, but where it is named or asked for again",
+    )
     other_model: bool = Field(False, description="Also what another model described")
     limit: int = Field(0, ge=0, le=10_000_000, description="The newest, so many; 0: all of them")
     dry_run: bool = Field(False, description="Only count, and tell what it would cost")
@@ -89,6 +94,9 @@ class DescriptionsAsked(Answer):
     asked: int = Field(description="Are to be described now; of a dry run: would be")
     waiting: int = Field(description="Of those meant: waited already")
     described: int = Field(description="Of those meant: are described, and stay so")
+    failed: int = Field(
+        0, description="Of those meant: this model failed at them, and is not asked"
+    )
     unknown: int = Field(description="Of `ids`: not there")
     model: str
     dry_run: bool = False
@@ -96,7 +104,7 @@ class DescriptionsAsked(Answer):
 
 
 class DescriptionFailure(Answer):
-    """A picture or page that no model could describe."""
+    """A picture or page that a model could not describe."""
 
     image_id: str
     file_name: str

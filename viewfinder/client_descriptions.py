@@ -16,8 +16,9 @@ COUNTING_TIMEOUT_S = 90.0
 class DescribeOptions(TypedDict, total=False):
     """What is to be described: `ids`, or what meets `tag`, `state` and `document`, or `all`.
 
-    `again`: also what is described already, what was edited by hand only by its id; `other_model`:
-    also what another model described. `limit`: the newest, so many. `dry_run`: only count.
+    `again`: also what is described already, what was edited by hand only by its id; `failed`: only
+    what could not be described; `other_model`: also what another model described. `limit`: the
+    newest, so many. `dry_run`: only count.
     """
 
     ids: Sequence[UUID | str]
@@ -26,6 +27,7 @@ class DescribeOptions(TypedDict, total=False):
     document: UUID | str
     all: bool
     again: bool
+    failed: bool
     other_model: bool
     limit: int
     dry_run: bool

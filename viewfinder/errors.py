@@ -24,6 +24,7 @@ from viewfinder.file_errors import WrongPassword as WrongPassword
 from viewfinder.vision.errors import VisionModelDisabled as VisionModelDisabled
 from viewfinder.vision.errors import VisionModelFailed as VisionModelFailed
 from viewfinder.vision.errors import VisionModelMissing as VisionModelMissing
+from viewfinder.vision.errors import VisionModelRefused as VisionModelRefused
 from viewfinder.vision.errors import VisionModelUnavailable as VisionModelUnavailable
 
 

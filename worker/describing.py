@@ -22,9 +22,10 @@ from viewfinder.errors import (
     ViewfinderError,
     VisionModelFailed,
     VisionModelMissing,
+    VisionModelRefused,
     VisionModelUnavailable,
 )
-from viewfinder.vision.pictures import Description, ShownPicture
+from viewfinder.vision.pictures import Description, ShownPicture, plain_picture
 from viewfinder.vision.shapes import NotInShapeError
 from worker.abilities import DescribeOffer
 from worker.decoding import Decoder
@@ -37,6 +38,7 @@ from worker.outcomes import (
     failed,
     give_back,
     is_to_blame,
+    refused,
 )
 from worker.peers import Catalog
 
@@ -85,8 +87,8 @@ class DescribingLimits:
 
     @property
     def lease_s(self) -> int:
-        """Each waits for one other at most."""
-        return min(3600, int(3 * self.longest_s) + 60)
+        """Each waits for one other at most, and a model may be shown another picture for each."""
+        return min(3600, int(5 * self.longest_s) + 60)
 
 
 class PictureDescriber:
@@ -165,6 +167,7 @@ class PictureDescriber:
     async def _handle(self, record: ImageRecord) -> None:
         try:
             result = await self._result(record)
+            result.model = self._vision.name
             await self._report(record, result)
         finally:
             with self._lock:
@@ -183,14 +186,35 @@ class PictureDescriber:
             started_s = self._clock()
             facts = {"text": record.text} if record.text else {}
             try:
-                async with asyncio.timeout(self._limits.longest_s):
-                    shown = await self._vision.describe(ShownPicture(jpeg, facts))
-            except TimeoutError:
-                return self._verdict(record, DeadlineExceeded(service="the vision model"))
+                shown = await self._describe(ShownPicture(jpeg, facts))
+            except VisionModelRefused as error:
+                return await self._refused(record, error)
             except ViewfinderError as error:
                 return self._verdict(record, error)
             self._faults = 0
             return described(record, shown, self._vision.name, self._clock() - started_s)
+
+    async def _describe(self, picture: ShownPicture) -> Description:
+        try:
+            async with asyncio.timeout(self._limits.longest_s):
+                return await self._vision.describe(picture)
+        except TimeoutError:
+            raise DeadlineExceeded(service="the vision model") from None
+
+    async def _refused(self, record: ImageRecord, error: VisionModelRefused) -> WorkResult:
+        """Some servers say of an expired key, or of a model that sees nothing, what others say of
+        one picture. So a plain picture is shown: who does not take that takes none."""
+        try:
+            await self._describe(plain_picture(self._limits.max_side))
+        except ViewfinderError as trouble:
+            if isinstance(trouble, VisionModelRefused):
+                reason = f"it does not even take a plain grey picture: {trouble.reason}"
+                trouble = VisionModelFailed(trouble.model, trouble.server, reason)
+            if not isinstance(trouble.__cause__, NotInShapeError):
+                return self._verdict(record, trouble)
+        self._faults = 0
+        log.info("the vision model refuses a picture", image_id=record.id, reason=error.message)
+        return refused(record, error.message)
 
     def _verdict(self, record: ImageRecord, error: ViewfinderError) -> WorkResult:
         """A model that answers nonsense twice does so again; all else passes."""
@@ -216,6 +240,7 @@ class PictureDescriber:
             except ViewfinderError as error:
                 if is_to_blame(error) and result.outcome == WorkResult.OUTCOME_DESCRIBED:
                     result = failed(record, error.message)
+                    result.model = self._vision.name
                 elif is_to_blame(error) or self._clock() > give_up_s:
                     log.warning("a description is lost", image_id=record.id, reason=error.message)
                     return

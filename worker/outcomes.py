@@ -60,6 +60,11 @@ def failed(record: ImageRecord, reason: str) -> WorkResult:
     )
 
 
+def refused(record: ImageRecord, reason: str) -> WorkResult:
+    """The vision model's server does not take it, and takes others."""
+    return WorkResult(id=record.id, outcome=WorkResult.OUTCOME_REFUSED, reason=reason)
+
+
 def give_back(ids: Iterable[str], reason: str) -> list[WorkResult]:
     """Not their fault: later, or by another worker."""
     return [WorkResult(id=id_, outcome=WorkResult.OUTCOME_RETRY, reason=reason) for id_ in ids]

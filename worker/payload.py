@@ -10,13 +10,18 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from viewfinder.v1 import catalog_pb2, search_pb2
-from worker.text import text_of
+from worker.text import described_text, text_of
 
 
 def point_of(record: catalog_pb2.ImageRecord, read: str | None = None) -> search_pb2.Point:
     """One picture's point, for a new vector as for one that is there already; `read`: what stands
     in it, where that was found out just now."""
-    return search_pb2.Point(id=record.id, payload=payload_of(record), text=text_of(record, read))
+    return search_pb2.Point(
+        id=record.id,
+        payload=payload_of(record),
+        text=text_of(record, read),
+        described=described_text(record.description),
+    )
 
 
 def payload_of(record: catalog_pb2.ImageRecord) -> Struct:

@@ -33,6 +33,12 @@ def text_of(record: catalog_pb2.ImageRecord, read: str | None = None) -> str:
     return "\n".join(line for line in kept if line)[:MAX_CHARS]
 
 
+def described_text(description: catalog_pb2.Description) -> str:
+    """All that a description says."""
+    lines = dict.fromkeys(" ".join(line.split()) for line in _shown(description, with_text=True))
+    return "\n".join(line for line in lines if line)[:MAX_CHARS]
+
+
 def _shown(description: catalog_pb2.Description, with_text: bool) -> Iterator[str]:
     """The words of a description. What was read in a picture counts more than what a model reads,
     and words that stand there twice would count twice."""

@@ -113,6 +113,24 @@ def test_pictures_that_no_model_can_describe_are_named(gateway: Gateway) -> None
     assert "answers nonsense" in said
 
 
+def test_what_failed_is_told_and_tried_again_when_asked(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ASKED, "failed", 2)
+    assert "2 could not be described; --failed tries them again" in run("--all", "--dry-run")[1]
+    run("--failed")
+    body = gateway.requests[-2][1]
+    assert (body["all"], body["failed"]) == (True, True)
+    run("--failed", "--tag", "holiday")
+    body = gateway.requests[-2][1]
+    assert (body["all"], body["failed"], body["tag"]) == (False, True, ["holiday"])
+
+
+def test_what_holds_it_up_is_told(gateway: Gateway) -> None:
+    gateway.looks = [{**PROGRESS, "waiting": 9, "held_up": "none of the workers describes"}]
+    assert "Held up: none of the workers describes" in run()[1]
+
+
 def test_it_can_be_stopped(gateway: Gateway) -> None:
     assert run("--stop") == (0, "1,234 are not described any more.\n")
 

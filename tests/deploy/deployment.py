@@ -117,8 +117,12 @@ class Compose:
 
     def default_environment(self, service: str) -> dict[str, str]:
         """The environment of a service when nobody sets anything."""
-        environment: dict[str, str] = self.services[service].get("environment", {})
-        return {name: _without_variables(value) for name, value in environment.items()}
+        environment: dict[str, str | None] = self.services[service].get("environment", {})
+        return {
+            name: _without_variables(value)
+            for name, value in environment.items()
+            if value is not None  # else only what is set outside
+        }
 
 
 def _without_variables(value: str) -> str:

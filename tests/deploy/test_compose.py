@@ -18,6 +18,7 @@ import yaml
 
 from tests.deploy.deployment import ROOT, Compose, Dockerfile
 from viewfinder.settings import SharedSettings
+from viewfinder.vision.settings import VisionSettings
 
 # What only docker-compose.yml itself reads.
 COMPOSE_ONLY = {
@@ -209,7 +210,9 @@ def _config(**environment: str) -> subprocess.CompletedProcess[str]:
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("VIEWFINDER_", "API_", "COMPOSE_", "QDRANT_"))
+        if not name.startswith(
+            ("VIEWFINDER_", "API_", "COMPOSE_", "QDRANT_", "LLM_", "OLLAMA_", "OPENAI_")
+        )
     }
     return subprocess.run(
         [*command, "--env-file", os.devnull, "config"],
@@ -316,6 +319,39 @@ def test_a_qdrant_server_has_a_key_only_when_one_is_set(
     assert services["qdrant"]["environment"].get("QDRANT__SERVICE__API_KEY") is None
     services = configured(COMPOSE_PROFILES="qdrant", QDRANT__SERVICE__API_KEY="secret")
     assert services["qdrant"]["environment"]["QDRANT__SERVICE__API_KEY"] == "secret"
+
+
+def test_the_gateway_and_the_workers_are_told_all_of_a_vision_model(compose: Compose) -> None:
+    names = {
+        str(field.alias)
+        for name, field in VisionSettings.model_fields.items()
+        if name not in SharedSettings.model_fields
+    }
+    assert {"LLM_ENABLED", "LLM_MODEL", "LLM_BASE_URL", "OLLAMA_HOST"} < names
+    gateway, worker = (compose.services[name]["environment"] for name in ("gateway", "worker"))
+    assert names <= gateway.keys()
+    assert {name: gateway[name] for name in names} == {name: worker[name] for name in names}
+    assert compose.default_environment("worker")["LLM_ENABLED"] == "false"
+    told = {name for name, one in compose.built.items() if "OPENAI_API_KEY" in one["environment"]}
+    assert told == {"gateway", "worker"}
+
+
+def test_what_is_set_of_a_vision_model_reaches_the_gateway_and_the_workers(
+    configured: Callable[..., dict[str, Any]],
+) -> None:
+    given = {
+        "LLM_ENABLED": "true",
+        "LLM_MODEL": "looker",
+        "LLM_BASE_URL": "http://models:8000/v1",
+        "OLLAMA_HOST": "http://ollama:11434",
+        "VIEWFINDER_LLM_MAX_SIDE": "768",
+    }
+    services = configured(**given)
+    for name in ("gateway", "worker"):
+        environment = services[name]["environment"]
+        assert {key: environment[key] for key in given} == given
+        assert environment.get("VIEWFINDER_LLM_TIMEOUT_S") is None
+        assert "host.docker.internal=host-gateway" in services[name]["extra_hosts"]
 
 
 def test_the_qdrant_image_is_pinned_to_a_version(compose: Compose) -> None:

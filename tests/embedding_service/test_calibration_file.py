@@ -11,18 +11,29 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from embedding_service.calibration_file import load_calibration, store_calibration
+from embedding_service.calibration_file import (
+    load_calibration,
+    load_late_calibration,
+    store_calibration,
+    store_late_calibration,
+)
 from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoders.mini import MiniEncoder
 from embedding_service.models.problems import BrokenModel, ModelProblem
+from embedding_service.models.store import ModelStore
+from embedding_service.multi_embedder import MultiVectorEmbedder
 from embedding_service.service import FULL_NAME, EmbeddingAdapter
+from search_service import embedding_client
 from search_service.embedding_client import EmbeddingClient
 from search_service.encoder_binding import EncoderSpec as IndexSpec
 from tests.embedding_service.conftest import DIM, SIZE, HistogramEncoder, no_other
+from tests.embedding_service.letter_documents import LetterEncoder
+from tests.embedding_service.test_document_models import MODEL, manifest
 from tests.embedding_service.tiny_store import TINY_ID, tiny_store
 from viewfinder.calibration import FILE_NAME, Background, Calibration, Logistic, rounded
 from viewfinder.errors import ServiceUnavailable
+from viewfinder.late_calibration import LateCalibration
 from viewfinder.pixels import PixelSpec
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import embedding_pb2, embedding_pb2_grpc
@@ -94,8 +105,9 @@ SPEC = IndexSpec("histogram", "r1", "dense", DIM, PixelSpec(SIZE))
 class Served:
     """The service with this test's calibration; counts how often it is asked for it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, document: MultiVectorEmbedder | None = None) -> None:
         self.address = address
+        self.document = document
         self.embedder = Embedder(HistogramEncoder(), 4, 8, 100, calibration())
         self.asked = 0
 
@@ -112,7 +124,7 @@ class Served:
         self._server = RpcServer(self.address, grace_s=0)
         self._server.add(
             embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
-            Adapter(EmbedderSet(self.embedder, no_other)),
+            Adapter(EmbedderSet(self.embedder, no_other, self.document)),
             FULL_NAME,
         )
         ready = asyncio.Event()
@@ -157,6 +169,69 @@ async def test_a_calibration_of_vectors_that_are_not_the_indexs_is_none(tmp_path
     async with Served(f"unix:{tmp_path}/e.sock") as served:
         assert await served.client.calibration(replace(SPEC, revision="r0")) is None
         assert await served.client.calibration(SPEC) is not None
+
+
+LATE = LateCalibration(MODEL, "r1:1", 0.01, 20.0, -12.0)
+
+
+@pytest.fixture
+def document_store(tmp_path: Path) -> ModelStore:
+    store = tiny_store(tmp_path)
+    with store.making() as made:
+        (made / "model.safetensors").write_bytes(b"weights")
+        store.publish(made, manifest())
+    return store
+
+
+def test_that_of_a_document_model_is_kept_with_it_for_its_weights_and_pooling(
+    tmp_path: Path, document_store: ModelStore
+) -> None:
+    assert load_late_calibration(tmp_path, MODEL, 1) is None
+    path = store_late_calibration(tmp_path, LATE, 1)
+    assert path == document_store.path_of(MODEL) / FILE_NAME
+    assert load_late_calibration(tmp_path, MODEL, 1) == LATE
+    document_store.check_files(MODEL)
+    with capture_logs() as logs:
+        assert load_late_calibration(tmp_path, MODEL, 3) is None
+    assert "other weights or pooling" in logs[0]["event"]
+    with pytest.raises(BrokenModel, match="calibrate it again"):
+        store_late_calibration(tmp_path, replace(LATE, revision="r0:1"), 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe"])
+def test_a_damaged_one_of_a_document_model_is_no_reason_not_to_serve(
+    tmp_path: Path, document_store: ModelStore, content: bytes
+) -> None:
+    (document_store.path_of(MODEL) / FILE_NAME).write_bytes(content)
+    with capture_logs() as logs:
+        assert load_late_calibration(tmp_path, MODEL, 1) is None
+    assert "cannot be used" in logs[0]["event"]
+
+
+async def test_searches_learn_of_it_with_the_document_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_client, "_DOCUMENT_SPEC_S", 0.0)
+    told: list[None] = []
+
+    async def tell() -> None:
+        told.append(None)
+
+    document = MultiVectorEmbedder(LetterEncoder(), 4, 100, LATE)
+    address = f"unix:{tmp_path}/e.sock"
+    async with Served(address, document):
+        client = EmbeddingClient(address, 5, tell)
+        spec = await client.document_spec()
+        assert spec is not None
+        assert client.late_calibration(spec) == LATE
+        assert client.late_calibration(replace(spec, revision="l0")) is None
+        assert not told
+        document.calibration = None
+        assert await client.document_spec() == spec
+        assert client.late_calibration(spec) is None
+        assert len(told) == 1  # answers that are kept were judged by it
+        await client.close()
+    await document.close()
 
 
 async def test_an_encoder_that_is_away_is_told_from_one_without_calibration(

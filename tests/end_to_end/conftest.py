@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +52,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_stack(data_dir: Path, *options: str) -> Stack:
-    """A Viewfinder of its own on free ports, ready when this returns."""
+def start_stack(data_dir: Path, *options: str, settings: Mapping[str, str] | None = None) -> Stack:
+    """A Viewfinder of its own on free ports, ready when this returns; `settings` as environment
+    variables."""
     api_port, frontend_port = free_port(), free_port()
     environment = {
         **os.environ,
@@ -61,6 +62,7 @@ def start_stack(data_dir: Path, *options: str) -> Stack:
         "API_PORT": str(api_port),
         "VIEWFINDER_FRONTEND_PORT": str(frontend_port),
         "VIEWFINDER_API_URL": f"http://127.0.0.1:{api_port}",
+        **(settings or {}),
     }
     api_url = environment["VIEWFINDER_API_URL"]
     stack = Stack(

@@ -147,6 +147,29 @@ def test_a_worker_killed_while_it_describes_loses_and_repeats_next_to_nothing(
     assert answered.total() <= 60 + 2  # two calls at once
 
 
+def test_pictures_that_the_model_server_refuses_fail_alone(
+    stack: Stack, model: CountingServer
+) -> None:
+    model.kill()
+    model.refused = ("red",)
+    model.start()
+    upload(stack, 12)
+    stack.client.describe(all=True)
+    done = wait_until(stack, lambda now: not now.waiting)
+    assert (done.described, done.failed, done.held_up) == (9, 3, None)
+    assert {"against our policy" in one.reason for one in done.failures} == {True}
+    began, _ = model.counts()
+    # Nine once, three red ones three times, and a plain one beside each of these times.
+    assert sorted(began.values()) == [1] * 9 + [3] * 3 + [9]
+    assert stack.client.describe(all=True).failed == 3
+    model.kill()
+    model.refused = ()
+    model.start()
+    told = stack.viewfinder("describe", "--failed")
+    assert told.returncode == 0, told.stderr
+    assert "12 are described, 0 wait" in told.stdout
+
+
 def test_descriptions_come_with_the_upload_are_edited_kept_and_found(
     stack: Stack, model: CountingServer
 ) -> None:

@@ -66,6 +66,57 @@ def problem(status: int, detail: str, code: str = "unsupported_media_type") -> d
 
 
 @dataclass
+class FakeDescriptions:
+    """What `/descriptions` tells; `waiting` ids are done when `work` is called."""
+
+    is_on: bool = True
+    waiting: list[str] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)  # all but those that only count
+    held_up: str | None = None
+    failures: list[dict[str, str]] = field(default_factory=list)
+    stopped: int = 0
+
+    def answer(
+        self, method: str, body: bytes, images: list[dict[str, Any]]
+    ) -> tuple[int, dict[str, Any]]:
+        described = [image for image in images if image.get("description")]
+        if method == "DELETE":
+            self.stopped += len(self.waiting)
+            stopped, self.waiting = len(self.waiting), []
+            return 200, {"stopped": stopped}
+        if method == "GET":
+            return 200, {
+                "enabled": self.is_on,
+                "model": "m",
+                "waiting": len(self.waiting),
+                "in_hand": 0,
+                "described": len(described),
+                "edited": 0,
+                "failed": len(self.failures),
+                "held_up": self.held_up,
+                "failures": self.failures,
+            }
+        if not self.is_on:
+            return 409, {**problem(409, "off", "llm_disabled"), "fields": {"what": "Describing"}}
+        wish = json.loads(body)
+        meant = [one["id"] for one in images if wish.get("all") or one["id"] in wish["ids"]]
+        known = {one["id"] for one in described if not wish.get("again")}
+        wanted = [one for one in meant if one not in known and one not in self.waiting]
+        answer = {
+            "asked": len(wanted),
+            "waiting": len(set(meant) & set(self.waiting)),
+            "described": len(set(meant) & known),
+            "unknown": 0,
+            "model": "m",
+            "estimate": {"input_tokens": 1234, "output_tokens": 567, "cost": 0.25},
+        }
+        if not wish.get("dry_run"):
+            self.asked.append(wish)
+            self.waiting += wanted
+        return 202, answer
+
+
+@dataclass
 class FakeGateway:
     """What it has, what it was asked, and which file names it refuses or cannot index."""
 
@@ -85,6 +136,7 @@ class FakeGateway:
     )
     questions: list[dict[str, Any]] = field(default_factory=list)
     answer_events: str = ""
+    descriptions: FakeDescriptions = field(default_factory=FakeDescriptions)
     url: str = ""
     relevance: float | None = None
     matched: list[str] = field(default_factory=list)
@@ -96,6 +148,8 @@ class FakeGateway:
             return int(self.problem["status"]), self.problem
         if path == "/answer":
             return self._answer_question(method, body)
+        if path == "/descriptions":
+            return self.descriptions.answer(method, body, self.images)
         if (method, path) == ("POST", "/search"):
             asked = json.loads(body)
             self.searches.append(asked)
@@ -119,6 +173,9 @@ class FakeGateway:
             self.deleted.append(found["id"])
         if method == "PATCH":
             self.updates.append(json.loads(body))
+            if "description" in self.updates[-1]:
+                written = self.updates[-1]["description"]
+                found["description"] = written and {**written, "edited": True}
         return 200, found
 
     def _answer_question(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -88,7 +88,7 @@ def test_a_follow_up_is_about_the_same_pictures(gateway: FakeGateway) -> None:
     second = gateway.questions[1]
     assert (second["image_ids"], second["search"]) == (["a1"], False)
     assert [one["content"] for one in second["messages"]] == ["Which colour?", "Grey."]
-    assert html(app).count('<a class="vf-source') == 1  # not shown again
+    assert html(app).count('<div class="vf-source') == 1  # not shown again
     app.toggle(key="ask-stay").set_value(False).run()
     ask(app, "Another one?")
     assert gateway.questions[2]["search"] is True
@@ -98,6 +98,20 @@ def test_what_was_searched_for_is_what_is_asked_about(gateway: FakeGateway) -> N
     gateway.answer_events = events("Yes.", sources=[source(1, "a1", "cat.jpg")])
     ask(dialog(gateway, "a cat"), "Is it asleep?")
     assert gateway.questions[0]["query"] == "a cat"
+
+
+def test_the_picture_that_is_open_is_asked_about(gateway: FakeGateway) -> None:
+    gateway.images = [record("a1", "cat.jpg"), record("b2", "dog.jpg")]
+    gateway.answer_events = events("Yes.", sources=[source(1, "b2", "dog.jpg")])
+    app = page()
+    app.button(key="open-b2").click().run()
+    app.button(key="dialog-ask").click().run()
+    assert not app.exception
+    ask(app, "Is it asleep?")
+    assert gateway.questions[0]["image_ids"] == ["b2"]
+    app.button(key="ask-anew").click().run()
+    ask(app, "And the others?")
+    assert "image_ids" not in gateway.questions[1]
 
 
 def test_starting_anew_forgets(gateway: FakeGateway) -> None:
@@ -112,6 +126,7 @@ def test_starting_anew_forgets(gateway: FakeGateway) -> None:
 def test_without_a_model_it_says_how_to_set_one_up(gateway: FakeGateway) -> None:
     detail = "Asking needs a vision model: set LLM_ENABLED=true"
     gateway.vision = {"enabled": False, "ready": False, "detail": detail}
+    gateway.descriptions.is_on = False
     app = dialog(gateway)
     assert not app.exception
     assert any("ollama pull" in str(one.value) for one in app.code)
@@ -135,12 +150,29 @@ def test_a_model_that_is_away_is_named_and_the_page_stands(gateway: FakeGateway)
     assert "messages" not in gateway.questions[-1]
 
 
-def test_opening_a_picture_closes_the_questions(gateway: FakeGateway) -> None:
-    app = dialog(gateway)
-    assert app.chat_input
-    app.button(key="open-a1").click().run()
+def test_a_picture_that_is_opened_lies_over_the_conversation(gateway: FakeGateway) -> None:
+    gateway.answer_events = events("Grey.", sources=[source(1, "a1", "cat.jpg")])
+    app = ask(dialog(gateway), "Which colour?")
+    app.button(key="open-source-0-1").click().run()
     assert not app.exception
     assert not app.chat_input
+    assert app.button(key="dialog-like")
+    del app.session_state["open"]  # as closing it does
+    app.run()
+    assert "Grey.</div>" in html(app)
+    app.button(key="open-source-0-1").click().run()
+    app.button(key="dialog-like").click().run()
+    assert not app.exception
+    assert not app.chat_input
+
+
+def test_what_no_picture_is_about_is_no_part_of_the_conversation(gateway: FakeGateway) -> None:
+    gateway.answer_events = events("Give image_ids.", sources=[])
+    app = ask(dialog(gateway), "What?")
+    assert "None of your pictures" in html(app)
+    assert "image_ids" not in html(app)
+    ask(app, "And now?")
+    assert "messages" not in gateway.questions[1]
 
 
 def test_a_gateway_that_went_away_is_said_and_nothing_breaks(gateway: FakeGateway) -> None:

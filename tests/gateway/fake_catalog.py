@@ -24,7 +24,14 @@ class FakeCatalog(Fake, catalog_pb2_grpc.CatalogServiceServicer):
         self.watchers = 0
         self.page = catalog_pb2.ListImagesResponse()
         self.counted = catalog_pb2.RequestDescriptionsResponse(
-            asked=10, waiting=2, described=3, unknown=1, patches=1000.0, mean_s=4.0, mean_chars=800
+            asked=10,
+            waiting=2,
+            described=3,
+            failed=4,
+            unknown=1,
+            patches=1000.0,
+            mean_s=4.0,
+            mean_chars=800,
         )
         self.described = catalog_pb2.DescriptionProgress(
             waiting=10, described=3, edited=1, failed=1, in_hand=4, mean_s=4.0

@@ -28,6 +28,7 @@ async def test_a_request_tells_how_many_and_what_it_costs(
         "asked": 10,
         "waiting": 2,
         "described": 3,
+        "failed": 4,
         "unknown": 1,
         "model": "looker",
         "dry_run": False,
@@ -53,6 +54,14 @@ async def test_a_dry_run_starts_nothing_and_says_so(
     answer = await client.post("/descriptions", json={"all": True, "dry_run": True})
     assert (answer.status_code, answer.json()["dry_run"]) == (200, True)
     assert services.catalog.last().dry_run
+    assert not services.catalog.last().failed
+
+
+async def test_what_failed_can_be_tried_again(
+    client: httpx.AsyncClient, services: FakeServices
+) -> None:
+    await client.post("/descriptions", json={"all": True, "failed": True})
+    assert services.catalog.last().failed
 
 
 @pytest.mark.parametrize(

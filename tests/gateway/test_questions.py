@@ -136,10 +136,24 @@ async def test_a_picture_whose_words_were_found_is_relevant(
     open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices
 ) -> None:
     client = await open_gateway(**asks)
-    services.search.hits = [hit(IMAGE_ID, relevance=0.01, matched=["red"])]
+    services.search.hits = [hit(IMAGE_ID, relevance=0.01, matched=["red"], words_fit=True)]
     assert (await client.post("/answer", json={"question": "red.jpg?"})).json()["found"]
     services.search.hits = [hit(IMAGE_ID, relevance=None)]  # no calibration
     assert (await client.post("/answer", json={"question": "What?"})).json()["found"]
+
+
+async def test_a_page_is_relevant_when_its_rows_are_and_not_because_it_has_some(
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
+) -> None:
+    client = await open_gateway(**asks)
+    asked = {"question": "What does the plumber cost?", "mode": "document"}
+    services.search.hits = [hit(IMAGE_ID, relevance=0.01, late_score=0.4)]
+    body = (await client.post("/answer", json=asked)).json()
+    assert (body["found"], ollama.chats) == (False, [])
+    services.search.hits[0].late_relevance = 0.02
+    assert not (await client.post("/answer", json=asked)).json()["found"]
+    services.search.hits[0].late_relevance = 0.6
+    assert (await client.post("/answer", json=asked)).json()["found"]
 
 
 async def test_the_first_relevant_one_is_looked_at_though_others_stand_before_it(
@@ -147,8 +161,8 @@ async def test_the_first_relevant_one_is_looked_at_though_others_stand_before_it
 ) -> None:
     services.search.hits = [
         hit(IMAGE_ID, relevance=0.03),
-        hit(OTHER_ID, relevance=0.02, matched=["2"]),  # a number says nothing
-        hit(THIRD_ID, relevance=0.01, matched=["blue"]),
+        hit(OTHER_ID, relevance=0.02, matched=["what"]),  # of many words on a page
+        hit(THIRD_ID, relevance=0.01, matched=["blue"], words_fit=True),
     ]
     client = await open_gateway(**asks)
     body = (await client.post("/answer", json={"question": "What is on the blue one?"})).json()

@@ -39,6 +39,7 @@ from tests.search_service.qdrant_protocol_stub import QdrantStub
 from tests.search_service.server_replicas import LAYOUT, OPTIONS, OpenReplica
 from viewfinder import rpc
 from viewfinder.calibration import Calibration
+from viewfinder.late_calibration import LateCalibration
 from viewfinder.rpc_server import RpcServer
 from viewfinder.v1 import search_pb2_grpc
 
@@ -53,6 +54,7 @@ class FakeEncoder:
         self.text_calls: list[list[str]] = []
         self.document: EncoderSpec | None = None
         self.document_error: Exception | None = None
+        self.late: LateCalibration | None = None
 
     async def embed_text(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.error is not None:
@@ -75,6 +77,9 @@ class FakeEncoder:
 
     async def document_spec(self) -> EncoderSpec | None:
         return self.document
+
+    def late_calibration(self, spec: EncoderSpec) -> LateCalibration | None:
+        return self.late
 
     async def embed_tokens(self, text: str, encoder: str) -> tuple[Vector, EncoderSpec]:
         if self.document_error is not None:

@@ -18,6 +18,7 @@ from tests.search_service.points import DIM, PAGES_SPEC, SPEC, token_vectors, wo
 from tests.search_service.requests import ids_in
 from tests.search_service.test_relevance import calibration
 from viewfinder.errors import InvalidRequest, ServiceUnavailable
+from viewfinder.late_calibration import LateCalibration
 from viewfinder.v1 import common_pb2, search_pb2
 
 LIBRARY: dict[int, tuple[str, int, str]] = {
@@ -194,14 +195,78 @@ async def test_documents_by_time_are_refused(stub: Any) -> None:
         await ask(stub, "invoice", sort="newest")
 
 
-async def test_what_was_found_by_words_or_rows_is_not_judged_by_its_look(
-    stub: Any, reader: FakeEncoder
+def half_at(per_token: float) -> LateCalibration:
+    return LateCalibration("reader", "r1", 0.01, 20.0, -20.0 * per_token)
+
+
+@pytest.mark.parametrize("group_by", ["", "none"])
+async def test_what_was_found_by_its_words_is_not_judged_by_its_look(
+    stub: Any, reader: FakeEncoder, group_by: str
 ) -> None:
     reader.known_calibration = calibration()
     await fill(stub, SEEN)
-    answer = await ask(stub, "plumber", group_by="none", min_relevance=0.999)
-    assert ids_in(answer)[0] == 3
+    answer = await ask(stub, "plumber", group_by=group_by, min_relevance=0.999)
+    assert ids_in(answer) == [3]
+    assert answer.hits[0].words_fit
     assert not answer.hits[0].HasField("relevance")
+    # Without a calibration of the document encoder nothing else speaks for a page than its look.
+    rows_only = await ask(stub, "water pipe", group_by=group_by, min_relevance=0.999)
+    assert ids_in(rows_only) == []
+
+
+@pytest.mark.parametrize("group_by", ["", "none"])
+async def test_rows_are_judged_by_the_calibration_of_the_document_encoder(
+    stub: Any, reader: FakeEncoder, group_by: str
+) -> None:
+    reader.known_calibration = calibration()
+    reader.late = half_at(0.7)
+    await fill(stub, SEEN)
+    answer = await ask(stub, "water pipe", group_by=group_by, min_relevance=0.5)
+    assert ids_in(answer) == [3]
+    (hit,) = answer.hits
+    assert hit.relevance == pytest.approx(half_at(0.7).curve.of(hit.late_score), abs=1e-5)
+    assert hit.late_relevance == hit.relevance
+    assert not hit.words_fit
+    assert ids_in(await ask(stub, "bicycle", group_by=group_by, min_relevance=0.5)) == []
+
+
+async def test_what_rows_say_of_a_page_is_told_in_hybrid_beside_its_look(
+    stub: Any, reader: FakeEncoder
+) -> None:
+    reader.known_calibration = calibration()
+    reader.late = half_at(0.7)
+    await fill(stub, SEEN)
+    answer = await ask(stub, "water pipe", mode="hybrid")
+    hit = next(hit for hit in answer.hits if UUID(hit.id).int == 3)
+    assert hit.late_relevance > 0.9
+    assert hit.relevance < 0.5
+
+
+async def test_one_word_of_many_does_not_speak_for_a_page_but_does_for_a_picture(
+    stub: Any,
+) -> None:
+    await fill(stub)
+    answer = await ask(stub, "warranty against rust and other damage of bicycles", group_by="none")
+    assert answer.hits[0].matched
+    assert not any(hit.words_fit for hit in answer.hits)
+    half = await ask(stub, "warranty against rust", group_by="none")
+    assert not half.hits[0].words_fit
+    assert (await ask(stub, "warranty parts rust", group_by="none")).hits[0].words_fit
+    many = "clean coffee grinder before guests arrive Sunday morning please quickly"
+    assert (await ask(stub, many, group_by="none")).hits[0].words_fit
+    by_name = await ask(stub, "plumber against rust and other damage", mode="hybrid")
+    assert next(hit for hit in by_name.hits if UUID(hit.id).int == PICTURE).words_fit
+
+
+async def test_a_word_of_one_character_speaks_for_nothing(stub: Any) -> None:
+    await fill(stub)
+    answer = await ask(stub, "9", mode="hybrid")
+    assert not any(hit.words_fit for hit in answer.hits)
+
+
+async def test_words_and_rows_are_judged_as_looks_in_hybrid(stub: Any, reader: FakeEncoder) -> None:
+    reader.known_calibration = calibration()
+    await fill(stub, SEEN)
     # As pictures they would have to look like it.
     judged = await ask(stub, "plumber", mode="hybrid", min_relevance=0.999)
     assert ids_in(judged) == []

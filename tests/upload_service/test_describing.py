@@ -6,7 +6,7 @@ import pytest
 
 from tests.upload_service.conftest import House, jpeg
 from tests.upload_service.pdfs import pdf
-from upload_service.describing import Describer, waiting
+from upload_service.describing import NO_DESCRIBER, NO_WORKER, Describer, waiting
 from upload_service.description_requests import Counted, DescriptionRequests, Progress, Wish
 from upload_service.descriptions import Described
 from upload_service.tables import Image
@@ -46,10 +46,14 @@ def claim(house: House, *in_hand: str, name: str = "describer-0", limit: int = 4
 
 
 def report(
-    house: House, row: Image, outcome: Outcome = Outcome.DESCRIBED, name: str = "describer-0"
+    house: House,
+    row: Image,
+    outcome: Outcome = Outcome.DESCRIBED,
+    name: str = "describer-0",
+    model: str = "looker",
 ) -> None:
     shown = SHOWN if outcome is Outcome.DESCRIBED else None
-    result = Result(row.id, outcome, reason="why", description=shown, took_s=2.0)
+    result = Result(row.id, outcome, reason="why", description=shown, took_s=2.0, model=model)
     house.claims.report(name, [result])
 
 
@@ -67,6 +71,12 @@ def describe(house: House) -> list[Image]:
         rows += claimed.to_describe
         if not claimed.images:
             return rows
+
+
+def describe_later(house: House) -> None:
+    """The same, of what was put off."""
+    house.clock.now += 700
+    assert describe(house)
 
 
 def shown(house: House, image_id: str) -> Described | None:
@@ -114,6 +124,47 @@ async def test_nothing_is_given_to_workers_without_a_model_or_room(house: House)
     assert not house.claims.due()
     house.clock.now += 31
     assert house.claims.due()  # perhaps one can by now
+
+
+async def test_it_is_told_that_no_worker_describes(house: House) -> None:
+    await house.take(jpeg())
+    index(house)  # its worker has no model
+    assert progress(house).held_up == ""  # nothing waits
+    ask(house)
+    assert progress(house).held_up == NO_DESCRIBER
+    (row,) = claim(house).to_describe
+    assert progress(house).held_up == ""
+    report(house, row, Outcome.RETRY)
+    assert progress(house).held_up == "why"
+    house.claims.claim("job", 32, 60)  # of another worker
+    assert progress(house).held_up == "why"
+    house.clock.now += 121
+    house.claims.claim("job", 32, 60)
+    assert progress(house).held_up == NO_DESCRIBER
+
+
+async def test_it_is_told_that_no_worker_comes_at_all(house: House) -> None:
+    await house.take(jpeg())
+    index(house)
+    claim(house)
+    ask(house)
+    assert house.claims.due()
+    house.clock.now += 299
+    assert progress(house).held_up == ""
+    house.clock.now += 2
+    assert progress(house).held_up == NO_WORKER
+    claim(house)
+    assert progress(house).held_up == ""
+
+
+async def test_a_worker_without_a_model_hides_no_room_of_another(house: House) -> None:
+    await house.take(jpeg(0))
+    await house.take(jpeg(1))
+    index(house)
+    ask(house)
+    claim(house, limit=1)
+    house.claims.claim("job", 32, 60)
+    assert house.claims.due()
 
 
 async def test_uploads_and_changes_come_first(house: House) -> None:
@@ -279,6 +330,96 @@ async def test_what_no_model_can_describe_has_a_reason_and_stays_in_the_index(ho
     ]
     assert house.catalog.get([picture.id])[0].state == "indexed"
     assert ask(house).asked == 1  # asked again, it is tried again
+
+
+def refuse(house: House, times: int, model: str = "looker") -> None:
+    """The only picture that waits."""
+    for _ in range(times):
+        while not (claimed := claim(house).to_describe):
+            house.clock.now += 0.5
+        report(house, claimed[0], Outcome.REFUSED, model=model)
+
+
+async def test_what_a_server_refuses_again_and_again_has_failed_with_its_words(
+    house: House,
+) -> None:
+    picture = (await house.take(jpeg())).image
+    index(house)
+    ask(house)
+    refuse(house, 2)
+    now = progress(house)
+    assert (now.waiting, now.failed, now.held_up) == (1, 0, "")
+    refuse(house, 1)
+    now = progress(house)
+    assert (now.waiting, now.failed) == (0, 1)
+    assert [(one.image_id, one.reason) for one in now.failures] == [(picture.id, "why")]
+
+
+async def test_refusals_of_another_model_do_not_count(house: House) -> None:
+    await house.take(jpeg())
+    index(house)
+    ask(house)
+    refuse(house, 2, "looker")
+    refuse(house, 2, "newer")
+    assert progress(house).waiting == 1
+    refuse(house, 1, "newer")
+    assert progress(house).failed == 1
+
+
+async def test_a_description_ends_the_counting_of_refusals(house: House) -> None:
+    picture = (await house.take(jpeg())).image
+    index(house)
+    ask(house)
+    refuse(house, 2)
+    describe_later(house)
+    ask(house, Wish(ids=[picture.id], again=True))
+    refuse(house, 2)
+    assert progress(house).waiting == 1
+
+
+async def test_what_failed_is_tried_again_only_when_that_is_asked_for(house: House) -> None:
+    picture = (await house.take(jpeg())).image
+    index(house)
+    ask(house)
+    refuse(house, 3)
+    plain = ask(house, Wish(all=True, model="looker"))
+    assert (plain.asked, plain.failed, plain.described) == (0, 1, 0)
+    for wish in (
+        Wish(all=True, model="looker", failed=True, dry_run=True),
+        Wish(all=True, model="looker", again=True, dry_run=True),
+        Wish(ids=[picture.id], model="looker", dry_run=True),
+        Wish(all=True, model="newer", dry_run=True),
+    ):
+        counted = ask(house, wish)
+        assert (counted.asked, counted.failed) == (1, 0), wish
+    assert ask(house, Wish(all=True, model="looker", failed=True)).asked == 1
+    assert progress(house).failed == 0
+    refuse(house, 3)
+    assert progress(house).failed == 1
+
+
+async def test_only_what_failed_is_meant_by_failed(house: House) -> None:
+    await house.take(jpeg(0))
+    index(house)
+    ask(house)
+    refuse(house, 3)
+    await house.take(jpeg(1))
+    index(house)
+    assert ask(house, Wish(all=True, failed=True, model="looker")).asked == 1
+
+
+async def test_an_old_description_stays_when_a_new_one_is_refused(house: House) -> None:
+    picture = (await house.take(jpeg())).image
+    index(house)
+    ask(house)
+    describe(house)
+    ask(house, Wish(all=True, other_model=True, model="newer"))
+    refuse(house, 3, "newer")
+    assert shown(house, picture.id) is not None
+    assert ask(house, Wish(all=True, model="newer")).described == 1
+    assert ask(house, Wish(all=True, other_model=True, model="newer")).asked == 0
+    assert ask(house, Wish(all=True, other_model=True, model="third", dry_run=True)).asked == 1
+    assert ask(house, Wish(all=True, failed=True, model="newer")).asked == 1
 
 
 async def test_a_describer_that_was_killed_gets_back_what_it_had(house: House) -> None:

@@ -83,7 +83,7 @@ def test_it_can_be_taken_back_and_forth(tmp_path: Path) -> None:
         assert database.execute("SELECT count(*) FROM images").fetchone() == (3,)
     open_catalogue(file).dispose()
     with sqlite3.connect(file) as database:
-        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("0005",)
+        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("0006",)
 
 
 @pytest.mark.filterwarnings("ignore:.*expression-based index")

@@ -1,7 +1,7 @@
 """A stand-in in a process of its own, to be killed.
 
-`python -m tests.vision.counting_server PORT LOG PAUSE_S` writes a line for each picture that it
-begins to describe, and one when it has answered.
+`python -m tests.vision.counting_server PORT LOG PAUSE_S [COLOUR...]` writes a line for each picture
+that it begins to describe, and one when it has answered. Pictures of these colours it refuses.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class CountingServer:
     port: int
     log: Path
     pause_s: float
+    refused: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,7 +59,7 @@ class CountingServer:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        arguments = [str(self.port), str(self.log), str(self.pause_s)]
+        arguments = [str(self.port), str(self.log), str(self.pause_s), *self.refused]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.vision.counting_server", *arguments]
         )
@@ -94,12 +95,14 @@ class CountingServer:
 
 
 @contextmanager
-def counting_server(log: Path, pause_s: float) -> Iterator[CountingServer]:
+def counting_server(
+    log: Path, pause_s: float, refused: tuple[str, ...] = ()
+) -> Iterator[CountingServer]:
     log.touch()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
-    server = CountingServer(port, log, pause_s)
+    server = CountingServer(port, log, pause_s, refused)
     server.start()
     try:
         yield server
@@ -108,14 +111,15 @@ def counting_server(log: Path, pause_s: float) -> Iterator[CountingServer]:
 
 
 def main() -> None:
-    port, log, pause_s = sys.argv[1:]
+    port, log, pause_s, *refused = sys.argv[1:]
 
     class Handler(CountingHandler):
         pass
 
     Handler.log = os.open(log, os.O_WRONLY | os.O_APPEND)
     Handler.pause_s = float(pause_s)
-    with serve(ModelServer("ollama"), Handler, int(port)):
+    model = ModelServer("ollama", refused_colours=frozenset(refused))
+    with serve(model, Handler, int(port)):
         signal.pause()
 
 

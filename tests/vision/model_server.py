@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -70,6 +70,8 @@ class ModelServer:
     models: tuple[str, ...] = (MODEL,)
     sees: bool = True
     obeys_pictures: bool = False
+    says: tuple[str, ...] = ()  # in place of what it sees
+    refused_colours: frozenset[str] = frozenset()
     api_key: str = ""
     knows: frozenset[str] = frozenset({"json_schema", "json_object", "max_tokens", "temperature"})
     received: list[Received] = field(default_factory=list)
@@ -103,7 +105,7 @@ class ModelServer:
         if obeys:
             return ["HACK", "ED"]
         if not wants_json:
-            return looking.say(question, seen)
+            return list(self.says) or looking.say(question, seen)
         if behaviour == "not-json" or (behaviour == "sorry" and tries == 1):
             return ["Certainly! ", "The first one is the best."]
         if behaviour == "wrong-json":
@@ -172,6 +174,13 @@ class Handler(BaseHTTPRequestHandler):
     def error_inside(self) -> bytes:
         raise NotImplementedError
 
+    def refuses(self, seen: Sequence[Seen]) -> bool:
+        """Whether it does not take one of these pictures, and has said so."""
+        is_refused = any(one.colour in self.model.refused_colours for one in seen)
+        if is_refused:
+            self.send_error_answer(400, "this picture is against our policy")
+        return is_refused
+
     def send_json(self, status: int, value: object) -> None:
         self._send(status, "application/json", json.dumps(value).encode())
 
@@ -230,6 +239,30 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
 
+class _Server(ThreadingHTTPServer):
+    """When it ends, so do its connections."""
+
+    daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int) -> None:
+        self._open: set[Any] = set()
+        super().__init__(("127.0.0.1", port), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def serve(model: ModelServer, handler: type[Handler], port: int = 0) -> Iterator[ModelServer]:
     """Answers on this port, or a free one, while this is open."""
@@ -238,8 +271,7 @@ def serve(model: ModelServer, handler: type[Handler], port: int = 0) -> Iterator
         pass
 
     Bound.model = model
-    server = ThreadingHTTPServer(("127.0.0.1", port), Bound)
-    server.daemon_threads = True
+    server = _Server(Bound, port)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     model.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:

@@ -64,6 +64,8 @@ class OllamaHandler(Handler):
             return
         # As Go decodes it: standard alphabet, padded, no prefix.
         received.seen += [looking.look(base64.b64decode(one, validate=True)) for one in pictures]
+        if self.refuses(received.seen):
+            return
         question = "\n".join(one["content"] for one in body["messages"] if one["role"] == "user")
         shape = body.get("format")
         name = "" if not shape else ("ranking" if "ranking" in shape["properties"] else "other")

@@ -73,6 +73,8 @@ class OpenAiHandler(Handler):
                 assert address.startswith(_PREFIX), address[:60]
                 data = base64.b64decode(address.removeprefix(_PREFIX), validate=True)
                 received.seen.append(looking.look(data))
+        if self.refuses(received.seen):
+            return
         name = wanted.get("json_schema", {}).get("name", "")
         if not name and "JSON object of this schema" in body["messages"][0]["content"]:
             name = "ranking" if '"ranking"' in body["messages"][0]["content"] else "description"

@@ -16,12 +16,13 @@ from viewfinder.errors import (
     ViewfinderError,
     VisionModelFailed,
     VisionModelMissing,
+    VisionModelRefused,
     VisionModelUnavailable,
 )
 from viewfinder.vision.breaker import Breaker
 from viewfinder.vision.model import VisionModel
 from viewfinder.vision.opening import open_vision_model
-from viewfinder.vision.pictures import ShownPicture
+from viewfinder.vision.pictures import ShownPicture, plain_picture
 
 SHOWN = [ShownPicture(jpeg(picture("red")))]
 
@@ -132,6 +133,34 @@ async def test_a_model_without_eyes_is_found_out(
     assert (await model.check()).sees is False
     with pytest.raises(VisionModelFailed, match="does not support images"):
         await ask(model)
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+async def test_what_a_server_refuses_to_look_at_is_told_from_its_other_faults(
+    server: ModelServer, open_model: OpenModel, status: int
+) -> None:
+    server.behaviour, server.status, server.error = "error", status, "not such a picture"
+    with pytest.raises(VisionModelRefused, match="not such a picture"):
+        await open_model(server).describe(SHOWN[0])
+    assert len(server.chats) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+async def test_a_wrong_key_model_or_address_is_no_refusal_of_a_picture(
+    server: ModelServer, open_model: OpenModel, status: int
+) -> None:
+    server.behaviour, server.status, server.error = "error", status, "no"
+    with pytest.raises(ViewfinderError) as raised:
+        await open_model(server).describe(SHOWN[0])
+    assert not isinstance(raised.value, VisionModelRefused)
+
+
+async def test_a_plain_picture_is_one_that_a_model_can_see(
+    server: ModelServer, open_model: OpenModel
+) -> None:
+    await open_model(server).describe(plain_picture(64))
+    (seen,) = server.chats[-1].seen
+    assert (seen.width, seen.height, seen.shapes) == (64, 64, 0)
 
 
 async def test_a_server_that_comes_to_its_senses_is_asked_again(

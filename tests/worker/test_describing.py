@@ -13,6 +13,7 @@ from tests.vision.conftest import settings_for
 from tests.vision.looking import jpeg, picture
 from tests.vision.model_server import ModelServer, dead_address
 from tests.vision.ollama_server import ollama_server
+from tests.vision.openai_server import openai_server
 from tests.worker.conftest import FakeClock, House
 from viewfinder.errors import (
     DeadlineExceeded,
@@ -261,13 +262,22 @@ def test_its_words_are_searched_and_its_caption_is_shown(house: House) -> None:
     point = point_of(record)
     assert dict(point.payload)["description"] == "A dog on a beach"
     assert point.text == "0.png\nA dog on a beach\ndog, ball\nat noon\nblue\nCLOSED"
+    assert point.described == "A dog on a beach\ndog, ball\nat noon\nblue\nCLOSED"
     record.text = "closed today"  # what was read counts more than what a model reads
     assert text_of(record).endswith("blue\nclosed today")
+    assert point_of(record).described.endswith("CLOSED")
 
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     with ollama_server() as server:
+        yield server
+
+
+@pytest.fixture(params=[ollama_server, openai_server])
+def a_server(request: pytest.FixtureRequest) -> Iterator[ModelServer]:
+    """Of each of the two protocols."""
+    with request.param() as server:
         yield server
 
 
@@ -295,6 +305,49 @@ async def test_a_lying_model_is_asked_once_more_and_then_refused(
         assert "form asked for" in results(house)["id-0"].reason
 
 
+async def test_a_picture_that_the_server_refuses_is_refused_alone(
+    house: House, a_server: ModelServer
+) -> None:
+    a_server.refused_colours = frozenset({"red"})
+    desk = over_http(house, settings_for(a_server))
+    desk.describer.take([real_picture(house, "red")])
+    await until(lambda: not desk.describer.offer().in_hand)
+    assert desk.describer.offer().room == 4  # others may go on
+    desk.describer.close()
+    assert house.catalog.outcomes() == {"id-0": "REFUSED"}
+    assert "against our policy" in results(house)["id-0"].reason
+    assert results(house)["id-0"].model == "stand-in"
+    refused, plain = (chat.seen[0] for chat in a_server.chats)
+    assert (refused.colour, plain.shapes, plain.width) == ("red", 0, 64)
+
+
+async def test_a_server_that_refuses_every_picture_holds_all_up_and_none_fails(
+    house: House, a_server: ModelServer
+) -> None:
+    a_server.behaviour, a_server.status, a_server.error = "error", 400, "API key not valid"
+    desk = over_http(house, settings_for(a_server))
+    desk.describer.take([real_picture(house)])
+    await until(lambda: not desk.describer.offer().in_hand)
+    assert desk.describer.offer().room == 0
+    desk.describer.close()
+    assert house.catalog.outcomes() == {"id-0": "RETRY"}
+    assert "plain grey picture: API key not valid" in results(house)["id-0"].reason
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_wrong_key_or_model_holds_all_up_without_asking_twice(
+    house: House, a_server: ModelServer, status: int
+) -> None:
+    a_server.behaviour, a_server.status, a_server.error = "error", status, "no such key"
+    desk = over_http(house, settings_for(a_server))
+    desk.describer.take([real_picture(house)])
+    await until(lambda: not desk.describer.offer().in_hand)
+    assert desk.describer.offer().room == 0
+    desk.describer.close()
+    assert house.catalog.outcomes() == {"id-0": "RETRY"}
+    assert len(a_server.chats) == 1
+
+
 async def test_no_server_at_all_is_no_failure(house: House) -> None:
     settings = VisionSettings(
         _env_file=None, llm_enabled=True, llm_model="stand-in", ollama_host=dead_address()
@@ -307,7 +360,7 @@ async def test_no_server_at_all_is_no_failure(house: House) -> None:
     assert "ollama serve" in results(house)["id-0"].reason
 
 
-def real_picture(house: House) -> catalog_pb2.ImageRecord:
-    content = jpeg(picture("green", 2))
+def real_picture(house: House, colour: str = "green") -> catalog_pb2.ImageRecord:
+    content = jpeg(picture(colour, 2))
     house.pixels.render = lambda *_: content  # type: ignore[method-assign, assignment]
     return house.record(0)

@@ -29,6 +29,8 @@ What is described already is passed over, so it can be run again at any time.
 
     viewfinder describe 4f6b66be-b371-8c36-7299-c77f5b771ca0 --again
 
+    viewfinder describe --failed
+
     viewfinder search "an old man with a red hat" --mode description
 
 Without anything to describe it shows how far it is. Ctrl-C stops watching, not the work; `--stop`
@@ -58,6 +60,9 @@ def describe(
         bool,
         typer.Option("--again", help="Also what is described; what was edited only by its ID."),
     ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only what could not be described so far.")
+    ] = False,
     other_model: Annotated[
         bool, typer.Option("--other-model", help="Also what another model described.")
     ] = False,
@@ -68,6 +73,7 @@ def describe(
     api: Api = None,
 ) -> None:
     """See DESCRIBE_HELP."""
+    everything = everything or (failed and not (ids or tag or document))
     wanted = [bool(ids), bool(tag or document), everything]
     if sum(wanted) > 1 or (stop and any(wanted)):
         raise fail("Give one of ID..., --tag and --document, --all, --stop", WRONG_ARGUMENT)
@@ -82,6 +88,7 @@ def describe(
                 tag=tag or [],
                 all=everything,
                 again=again,
+                failed=failed,
                 other_model=other_model,
                 limit=limit,
                 dry_run=dry_run,
@@ -161,6 +168,8 @@ def cost(asked: DescriptionsAsked) -> str:
         lines.append(f"{asked.waiting:,} more wait already.")
     if asked.described:
         lines.append(f"{asked.described:,} are described already; --again describes them again.")
+    if asked.failed:
+        lines.append(f"{asked.failed:,} could not be described; --failed tries them again.")
     if asked.unknown:
         lines.append(f"{asked.unknown:,} of the ids are not there.")
     return "\n".join(lines)

@@ -306,7 +306,7 @@ class ReindexWork(_message.Message):
     def __init__(self, encoder: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., images: _Optional[_Iterable[_Union[ImageRecord, _Mapping]]] = ...) -> None: ...
 
 class WorkResult(_message.Message):
-    __slots__ = ("id", "outcome", "reason", "version", "encoder", "text", "description", "took_s")
+    __slots__ = ("id", "outcome", "reason", "version", "encoder", "text", "description", "took_s", "model")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[WorkResult.Outcome]
@@ -316,6 +316,7 @@ class WorkResult(_message.Message):
         OUTCOME_DELETED: _ClassVar[WorkResult.Outcome]
         OUTCOME_READ: _ClassVar[WorkResult.Outcome]
         OUTCOME_DESCRIBED: _ClassVar[WorkResult.Outcome]
+        OUTCOME_REFUSED: _ClassVar[WorkResult.Outcome]
     OUTCOME_UNSPECIFIED: WorkResult.Outcome
     OUTCOME_INDEXED: WorkResult.Outcome
     OUTCOME_FAILED: WorkResult.Outcome
@@ -323,6 +324,7 @@ class WorkResult(_message.Message):
     OUTCOME_DELETED: WorkResult.Outcome
     OUTCOME_READ: WorkResult.Outcome
     OUTCOME_DESCRIBED: WorkResult.Outcome
+    OUTCOME_REFUSED: WorkResult.Outcome
     ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -331,6 +333,7 @@ class WorkResult(_message.Message):
     TEXT_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     TOOK_S_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     outcome: WorkResult.Outcome
     reason: str
@@ -339,7 +342,8 @@ class WorkResult(_message.Message):
     text: _common_pb2.ReadText
     description: Description
     took_s: float
-    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ..., text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., took_s: _Optional[float] = ...) -> None: ...
+    model: str
+    def __init__(self, id: _Optional[str] = ..., outcome: _Optional[_Union[WorkResult.Outcome, str]] = ..., reason: _Optional[str] = ..., version: _Optional[int] = ..., encoder: _Optional[str] = ..., text: _Optional[_Union[_common_pb2.ReadText, _Mapping]] = ..., description: _Optional[_Union[Description, _Mapping]] = ..., took_s: _Optional[float] = ..., model: _Optional[str] = ...) -> None: ...
 
 class ReportWorkRequest(_message.Message):
     __slots__ = ("claim_id", "results", "switched", "dropped")
@@ -408,7 +412,7 @@ class Reindex(_message.Message):
     def __init__(self, state: _Optional[str] = ..., active: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., candidate: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., previous: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., failed: _Optional[int] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dropped: _Optional[_Union[_common_pb2.EncoderSpec, _Mapping]] = ...) -> None: ...
 
 class RequestDescriptionsRequest(_message.Message):
-    __slots__ = ("ids", "tags", "states", "document_id", "all", "again", "other_model", "limit", "dry_run", "model", "max_side")
+    __slots__ = ("ids", "tags", "states", "document_id", "all", "again", "other_model", "limit", "dry_run", "model", "max_side", "failed")
     IDS_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
@@ -420,6 +424,7 @@ class RequestDescriptionsRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MAX_SIDE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
     ids: _containers.RepeatedScalarFieldContainer[str]
     tags: _containers.RepeatedScalarFieldContainer[str]
     states: _containers.RepeatedScalarFieldContainer[str]
@@ -431,10 +436,11 @@ class RequestDescriptionsRequest(_message.Message):
     dry_run: bool
     model: str
     max_side: int
-    def __init__(self, ids: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ..., states: _Optional[_Iterable[str]] = ..., document_id: _Optional[str] = ..., all: _Optional[bool] = ..., again: _Optional[bool] = ..., other_model: _Optional[bool] = ..., limit: _Optional[int] = ..., dry_run: _Optional[bool] = ..., model: _Optional[str] = ..., max_side: _Optional[int] = ...) -> None: ...
+    failed: bool
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., tags: _Optional[_Iterable[str]] = ..., states: _Optional[_Iterable[str]] = ..., document_id: _Optional[str] = ..., all: _Optional[bool] = ..., again: _Optional[bool] = ..., other_model: _Optional[bool] = ..., limit: _Optional[int] = ..., dry_run: _Optional[bool] = ..., model: _Optional[str] = ..., max_side: _Optional[int] = ..., failed: _Optional[bool] = ...) -> None: ...
 
 class RequestDescriptionsResponse(_message.Message):
-    __slots__ = ("asked", "waiting", "described", "unknown", "patches", "mean_s", "mean_chars")
+    __slots__ = ("asked", "waiting", "described", "unknown", "patches", "mean_s", "mean_chars", "failed")
     ASKED_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     DESCRIBED_FIELD_NUMBER: _ClassVar[int]
@@ -442,6 +448,7 @@ class RequestDescriptionsResponse(_message.Message):
     PATCHES_FIELD_NUMBER: _ClassVar[int]
     MEAN_S_FIELD_NUMBER: _ClassVar[int]
     MEAN_CHARS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
     asked: int
     waiting: int
     described: int
@@ -449,7 +456,8 @@ class RequestDescriptionsResponse(_message.Message):
     patches: float
     mean_s: float
     mean_chars: float
-    def __init__(self, asked: _Optional[int] = ..., waiting: _Optional[int] = ..., described: _Optional[int] = ..., unknown: _Optional[int] = ..., patches: _Optional[float] = ..., mean_s: _Optional[float] = ..., mean_chars: _Optional[float] = ...) -> None: ...
+    failed: int
+    def __init__(self, asked: _Optional[int] = ..., waiting: _Optional[int] = ..., described: _Optional[int] = ..., unknown: _Optional[int] = ..., patches: _Optional[float] = ..., mean_s: _Optional[float] = ..., mean_chars: _Optional[float] = ..., failed: _Optional[int] = ...) -> None: ...
 
 class GetDescriptionsRequest(_message.Message):
     __slots__ = ("model",)

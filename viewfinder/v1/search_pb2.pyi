@@ -9,14 +9,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Point(_message.Message):
-    __slots__ = ("id", "payload", "text")
+    __slots__ = ("id", "payload", "text", "described")
     ID_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBED_FIELD_NUMBER: _ClassVar[int]
     id: str
     payload: _struct_pb2.Struct
     text: str
-    def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+    described: str
+    def __init__(self, id: _Optional[str] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., text: _Optional[str] = ..., described: _Optional[str] = ...) -> None: ...
 
 class UpsertRequest(_message.Message):
     __slots__ = ("spec", "points", "vectors", "beside", "multi")
@@ -111,7 +113,7 @@ class Example(_message.Message):
     def __init__(self, text: _Optional[str] = ..., image_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages", "matched", "late_score", "payload_json")
+    __slots__ = ("id", "score", "payload", "relevance", "same_ids", "pages", "matched", "late_score", "late_relevance", "words_fit", "payload_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +122,8 @@ class Hit(_message.Message):
     PAGES_FIELD_NUMBER: _ClassVar[int]
     MATCHED_FIELD_NUMBER: _ClassVar[int]
     LATE_SCORE_FIELD_NUMBER: _ClassVar[int]
+    LATE_RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIT_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     score: float
@@ -129,8 +133,10 @@ class Hit(_message.Message):
     pages: _containers.RepeatedCompositeFieldContainer[GroupPage]
     matched: _containers.RepeatedScalarFieldContainer[str]
     late_score: float
+    late_relevance: float
+    words_fit: bool
     payload_json: bytes
-    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ..., matched: _Optional[_Iterable[str]] = ..., late_score: _Optional[float] = ..., payload_json: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., relevance: _Optional[float] = ..., same_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[GroupPage, _Mapping]]] = ..., matched: _Optional[_Iterable[str]] = ..., late_score: _Optional[float] = ..., late_relevance: _Optional[float] = ..., words_fit: _Optional[bool] = ..., payload_json: _Optional[bytes] = ...) -> None: ...
 
 class GroupPage(_message.Message):
     __slots__ = ("id", "score", "page")

@@ -65,3 +65,17 @@ class VisionModelFailed(ViewfinderError):
     grpc_status: ClassVar[str] = "INTERNAL"
     title: ClassVar[str] = "The vision model failed"
     template: ClassVar[str] = "The vision model {model} at {server} failed: {reason}"
+
+
+@dataclass(eq=False)
+class VisionModelRefused(VisionModelFailed):
+    """The server of the vision model does not take what it was sent: a picture that it cannot read
+    or may not look at, or, where it takes no picture at all, whatever it is sent."""
+
+    code: ClassVar[str] = "llm_refused"
+    title: ClassVar[str] = "The vision model's server refuses this"
+    template: ClassVar[str] = "The vision model {model} at {server} refuses this: {reason}"
+
+
+REFUSED_STATUS = (400, 413, 415, 422)
+"""With which servers say that; not that a key, a model or an address is wrong."""

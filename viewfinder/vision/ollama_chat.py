@@ -14,9 +14,11 @@ from viewfinder.errors import (
     Overloaded,
     VisionModelFailed,
     VisionModelMissing,
+    VisionModelRefused,
     VisionModelUnavailable,
 )
 from viewfinder.vision.chat import Message, ModelState, Sampling, Shape
+from viewfinder.vision.errors import REFUSED_STATUS
 from viewfinder.vision.plain import one_line
 from viewfinder.vision.transport import BoundedTransport, timeout
 
@@ -175,7 +177,10 @@ class OllamaChat:
             return Overloaded(what=f"the vision model at {self.server}", retry_after_s=_RETRY_S)
         if status >= _SERVER_ERRORS:
             return self._away(said or f"it answered with status {status}")
-        return self._failed(said or f"it answered with status {status}")
+        reason = said or f"it answered with status {status}"
+        if status in REFUSED_STATUS:
+            return VisionModelRefused(model=self.model, server=self.server, reason=reason)
+        return self._failed(reason)
 
     def _failed(self, reason: str) -> VisionModelFailed:
         return VisionModelFailed(model=self.model, server=self.server, reason=reason)

@@ -19,9 +19,11 @@ from viewfinder.errors import (
     Overloaded,
     VisionModelFailed,
     VisionModelMissing,
+    VisionModelRefused,
     VisionModelUnavailable,
 )
 from viewfinder.vision.chat import Message, ModelState, Sampling, Shape
+from viewfinder.vision.errors import REFUSED_STATUS
 from viewfinder.vision.plain import one_line
 from viewfinder.vision.transport import BoundedTransport, timeout
 
@@ -262,6 +264,8 @@ class OpenAiChat:
             )
         if status >= _SERVER_ERRORS:
             return self._away(said)
+        if status in REFUSED_STATUS:
+            return VisionModelRefused(model=self.model, server=self.server, reason=said)
         return self._failed(said)
 
     def _failed(self, reason: str) -> VisionModelFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -42,3 +43,12 @@ class Description:
     text: str
     colours: tuple[str, ...]
     setting: str
+
+
+def plain_picture(side: int) -> ShownPicture:
+    """Grey, and as large as pictures are sent: no server has a reason to refuse it."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), (128, 128, 128)).save(buffer, "JPEG")
+    return ShownPicture(buffer.getvalue())

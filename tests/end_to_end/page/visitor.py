@@ -24,9 +24,17 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.end_to_end.conftest import free_port
+from tests.end_to_end.conftest import Stack, free_port
+from viewfinder.client import FileToUpload
 
-SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
+Jpeg = Callable[..., bytes]
+
+BROWSER_MARKS = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.slow,  # starts all services and a browser once
+]
+SCREENSHOTS = Path(__file__).parents[3] / "artifacts" / "screenshots"
 SLOWEST_MS = 20_000
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
@@ -135,6 +143,17 @@ class Visitor:
     def width_of_content(self) -> int:
         """CSS pixels; more than the window's means scrolling sideways."""
         return int(self.page.evaluate("document.documentElement.scrollWidth"))
+
+
+Open = Callable[..., Visitor]
+
+
+def add(stack: Stack, content: bytes, name: str, tags: list[str] | None = None) -> str:
+    """One searchable picture more; its id."""
+    accepted = stack.client.upload([FileToUpload(content, file_name=name)], tags=tags or [])
+    *_, job = stack.client.watch_job(accepted.job_id)
+    assert job.indexed == 1
+    return accepted.images[0].id
 
 
 def eventually(holds: Callable[[], bool]) -> None:
