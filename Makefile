@@ -17,7 +17,7 @@ demo: $(VENV)/ready-demo ## start everything on sample pictures and search them 
 	@$(BIN)/viewfinder demo $(if $(EXIT),--exit)
 
 test: $(VENV)/ready-dev ## run all tests (JOBS=2 at a time; ARGS="tests/gateway -x" for a part)
-	@$(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n $(or $(JOBS),2) $(ARGS)
 
 test-models: .venv-models/ready ## run the tests that need torch, open_clip or colpali-engine, in an environment of their own
 	@.venv-models/bin/pytest -m 'openclip or colqwen' $(ARGS)

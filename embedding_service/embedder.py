@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
-from cachetools import LRUCache
 
 from embedding_service.batching import BatchingLane
 from embedding_service.encoders.base import Encoder, EncoderSpec, FloatArray, PixelArray
 from embedding_service.explaining import Explaining, TextMap
+from embedding_service.remembered_texts import RememberedTexts
 from viewfinder.calibration import Calibration
 from viewfinder.errors import InvalidRequest
 
-MAX_TEXTS = 32
-MAX_TEXT_CHARS = 512
 _WAITING_TEXTS = 1024
 _WAITING_IMAGES = 256
 
@@ -37,13 +34,12 @@ class Embedder:
     ) -> None:
         self._encoder = encoder
         self.calibration = calibration
-        self._texts: BatchingLane[str] = BatchingLane(
-            "text", encoder.embed_texts, text_batch, _WAITING_TEXTS
+        self._texts = RememberedTexts(
+            "text", encoder.embed_texts, text_batch, _WAITING_TEXTS, text_cache_size
         )
         self._images: BatchingLane[PixelArray] = BatchingLane(
             "images", self._embed_pictures, image_batch, _WAITING_IMAGES
         )
-        self._cache: LRUCache[str, FloatArray] = LRUCache(text_cache_size)
         self._explaining = Explaining(encoder, self.embed_texts)
 
     @property
@@ -65,20 +61,9 @@ class Embedder:
         """float32 [n, dim] for 1..32 texts of 1..512 characters.
 
         Raises:
-            InvalidRequest: too many, none, or a text that is empty or too long.
-            DeadlineExceeded, Overloaded: see BatchingLane.
+            InvalidRequest, DeadlineExceeded, Overloaded: see RememberedTexts.
         """
-        wanted = checked_texts(texts)
-        known = {text: self._cache[text] for text in wanted if text in self._cache}
-        unknown = [text for text in dict.fromkeys(wanted) if text not in known]
-        if unknown:
-            for text, vector in zip(
-                unknown, await self._texts.embed(unknown, timeout_s), strict=True
-            ):
-                known[text] = vector
-                if self._cache.maxsize:
-                    self._cache[text] = vector.copy()  # a view would keep its whole batch alive
-        return np.stack([known[text] for text in wanted])
+        return np.stack(await self._texts.embed(texts, timeout_s))
 
     async def embed_images(self, pixels: PixelArray, timeout_s: float | None) -> FloatArray:
         """float32 [n, dim] for uint8 [n, size, size, 3], prepared as the spec says.
@@ -119,20 +104,3 @@ class Embedder:
 
     def _embed_pictures(self, pictures: Sequence[PixelArray]) -> FloatArray:
         return self._encoder.embed_images(np.stack(pictures))
-
-
-def checked_texts(texts: Sequence[str]) -> list[str]:
-    """1..32 texts as they are embedded. Raises InvalidRequest for others."""
-    if not 1 <= len(texts) <= MAX_TEXTS:
-        raise InvalidRequest("texts", f"{len(texts)} texts", f"1..{MAX_TEXTS} a call")
-    return [_normalised(text) for text in texts]
-
-
-def _normalised(text: str) -> str:
-    """One spelling of what reads the same: the key of the cache, and what is embedded."""
-    normal = " ".join(unicodedata.normalize("NFC", text).split())
-    if not 1 <= len(normal) <= MAX_TEXT_CHARS:
-        raise InvalidRequest(
-            "text", f"{len(normal)} characters long", f"1..{MAX_TEXT_CHARS} characters"
-        )
-    return normal

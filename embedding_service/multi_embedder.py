@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from cachetools import LRUCache
 
 from embedding_service.batching import BatchingLane
-from embedding_service.embedder import checked_texts
-from embedding_service.encoders.base import (
-    EncoderSpec,
-    FloatArray,
-    MultiVectorEncoder,
-    PixelArray,
-)
+from embedding_service.encoders.base import EncoderSpec, FloatArray, MultiVectorEncoder, PixelArray
 from embedding_service.explaining import TextMap, WordExplaining
+from embedding_service.remembered_texts import RememberedTexts, checked_texts
 from viewfinder.errors import InvalidRequest
 from viewfinder.late_calibration import LateCalibration
 from viewfinder.pictures import PixelSpec
@@ -38,13 +32,16 @@ class MultiVectorEmbedder:
         """`text_cache_size` is in vectors of a dense encoder: texts here take many rows each."""
         self._encoder = encoder
         self.calibration = calibration
-        self._texts: BatchingLane[str] = BatchingLane(
-            "page-text", encoder.embed_texts, text_batch, _WAITING_TEXTS
+        self._texts = RememberedTexts(
+            "page-text",
+            encoder.embed_texts,
+            text_batch,
+            _WAITING_TEXTS,
+            text_cache_size // _MIN_CACHED_ROWS,
         )
         self._pages: BatchingLane[PixelArray] = BatchingLane(
             "pages", encoder.embed_images, encoder.max_batch, _WAITING_PAGES
         )
-        self._cache: LRUCache[str, FloatArray] = LRUCache(text_cache_size // _MIN_CACHED_ROWS)
         self._explaining = WordExplaining(encoder)
 
     @property
@@ -66,19 +63,9 @@ class MultiVectorEmbedder:
         """float32 [tokens, dim] for each of 1..32 texts of 1..512 characters.
 
         Raises:
-            InvalidRequest: too many, none, or a text that is empty or too long.
-            DeadlineExceeded, Overloaded: see BatchingLane.
+            InvalidRequest, DeadlineExceeded, Overloaded: see RememberedTexts.
         """
-        wanted = checked_texts(texts)
-        known = {text: self._cache[text] for text in wanted if text in self._cache}
-        unknown = [text for text in dict.fromkeys(wanted) if text not in known]
-        if unknown:
-            made = await self._texts.embed(unknown, timeout_s)
-            for text, matrix in zip(unknown, made, strict=True):
-                known[text] = matrix
-                if self._cache.maxsize:
-                    self._cache[text] = matrix
-        return [known[text] for text in wanted]
+        return await self._texts.embed(texts, timeout_s)
 
     async def embed_images(
         self, pages: Sequence[PixelArray], timeout_s: float | None

@@ -45,6 +45,8 @@ class Reconciler:
 
     async def run(self) -> None:
         """Until cancelled."""
+        # At once: a worker may hold what a predecessor gave it without hearing of it.
+        self._new_work.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._wake_on_arrival())
             tasks.create_task(self._look_regularly())

@@ -34,6 +34,8 @@ class Connection:
             headers={"X-API-Key": api_key} if api_key else {},
             timeout=timeout_s,
             transport=transport,
+            # Without TLS there is nothing to verify, and loading certificates takes time.
+            verify=not self.base_url.startswith("http://"),
             # A proxy in the environment is for the outside world, not for this machine.
             trust_env=urlsplit(base_url).hostname not in {"127.0.0.1", "localhost", "::1"},
         )

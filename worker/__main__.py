@@ -43,7 +43,7 @@ def main(
     configure_logging(f"worker-{queue}", settings.log_format, settings.log_level)
     stop = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.on_signal)
 
     # The children first: they are spawned before any gRPC channel is open.
     with PixelPool(settings.pixel_processes, settings.pixel_limits) as pixels:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -90,17 +91,48 @@ class DescribesPictures(Protocol):
         """Describe these, and report each. Returns at once."""
 
 
+class StoppedWaiting(Exception):
+    """A stop was asked for while there was nothing to do."""
+
+
 class StopSignal:
     """Set by SIGTERM; says since when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since: float | None = None
+        self._is_waiting = False
 
     def set(self) -> None:
         """Ask for a stop; the first time counts."""
         if self._since is None:
             self._since = self._clock()
+
+    def on_signal(self, *_: object) -> None:
+        """Ask for a stop, and end a wait in `waiting`. For signal handlers.
+
+        Raises:
+            StoppedWaiting: where the main thread waits.
+        """
+        self.set()
+        if self._is_waiting:
+            self._is_waiting = False
+            raise StoppedWaiting
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """What waits here, in the main thread, need not look for the stop: a signal ends it.
+
+        Raises:
+            StoppedWaiting: a signal came, or had come before.
+        """
+        self._is_waiting = True
+        try:
+            if self.is_set:
+                raise StoppedWaiting
+            yield
+        finally:
+            self._is_waiting = False
 
     @property
     def is_set(self) -> bool:

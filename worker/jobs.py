@@ -26,6 +26,7 @@ class JobContext:
         self._runner = runner
         self._queue = queue
         self._catalog_away = False
+        self._unfinished: str | None = None
 
     def process_pending(self, queue_index: int, claim_id: str) -> None:
         """One batch; when more waits, the next job follows."""
@@ -35,15 +36,19 @@ class JobContext:
     def _process_pending(self, queue_index: int, claim_id: str) -> None:
         with suppress(ServiceUnavailable):  # the flag then runs out by itself
             self._queue.mark_looking(queue_index)
+        claim_id = self._unfinished or claim_id
         try:
             summary = self._runner.run(claim_id)
         except (ServiceUnavailable, DeadlineExceeded) as error:
+            # It may have given us pictures without our hearing of it: the same claim gets them at
+            # once, another one only when their lease has run out.
+            self._unfinished = claim_id
             # Its reconciler wakes us when it is back; retrying here would only add to the noise.
             if not self._catalog_away:
                 log.warning("the catalogue is away", reason=error.message)
             self._catalog_away = True
             return
-        self._catalog_away = False
+        self._catalog_away, self._unfinished = False, None
         if summary.look_again:
             self._queue.wake(queue_index)
         if summary != BatchSummary(more=summary.more):

@@ -25,7 +25,7 @@ from rq.worker import WorkerStatus
 
 from viewfinder.errors import ServiceUnavailable
 from viewfinder.queue import BEAT_S, LEASE_S, WorkQueue, queue_name
-from worker.batch import StopSignal
+from worker.batch import StoppedWaiting, StopSignal
 from worker.jobs import JobContext, run_in_context
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_POLL_S = 1  # how long one look into the queue blocks, so how late a SIGTERM may be noticed
+_POLL_S = 1  # how long one look into the queue blocks
 _SHORTEST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 2.0
 _WORKER_TTL_S = 16  # RQ waits for an answer of the server 5 s less than this
@@ -47,6 +47,7 @@ class LeaseWorker(SimpleWorker):
         queue_index: int,
         connection: Redis,
         context: JobContext,
+        stop: StopSignal,
         lease_s: int = LEASE_S,
         beat_s: float = BEAT_S,
     ) -> None:
@@ -58,6 +59,7 @@ class LeaseWorker(SimpleWorker):
             log_job_description=False,
         )
         self._context = context
+        self._stop = stop
         self._lease_s = lease_s
         self._beat_s = beat_s
 
@@ -79,7 +81,10 @@ class LeaseWorker(SimpleWorker):
         )
 
     def take(self) -> tuple[Job, Queue] | None:
-        """The next job, or None when none came for a moment.
+        """The next job, or None when none came for a moment, or a signal to stop.
+
+        A job that had just been taken then is put back by `WorkQueue.recover`, as that of a worker
+        that was killed.
 
         Raises:
             RedisError: the queue is away.
@@ -88,15 +93,16 @@ class LeaseWorker(SimpleWorker):
             self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
         self.heartbeat()
         try:
-            found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
-                self.queues,
-                _POLL_S,
-                connection=self.connection,
-                job_class=self.job_class,
-                serializer=self.serializer,
-                death_penalty_class=self.death_penalty_class,
-            )
-        except DequeueTimeout:
+            with self._stop.waiting():
+                found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+                    self.queues,
+                    _POLL_S,
+                    connection=self.connection,
+                    job_class=self.job_class,
+                    serializer=self.serializer,
+                    death_penalty_class=self.death_penalty_class,
+                )
+        except (DequeueTimeout, StoppedWaiting):
             return None
         return found
 
@@ -155,12 +161,15 @@ class WorkLoop:
                     self._away_since_s = time.monotonic()
                     wait_s = _SHORTEST_WAIT_S
                     log.warning("the queue is away, trying on", reason=str(error))
-                time.sleep(wait_s)
+                with suppress(StoppedWaiting), self._stop.waiting():
+                    time.sleep(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def _work_while_connected(self) -> None:
         self._connection.ping()
-        worker = LeaseWorker(self._queue_index, self._connection, self._context, **self._lease)
+        worker = LeaseWorker(
+            self._queue_index, self._connection, self._context, self._stop, **self._lease
+        )
         worker.register_birth()  # type: ignore[no-untyped-call]
         try:
             self._queue.recover(self._queue_index)

@@ -17,6 +17,8 @@ from embedding_service.embedder import Embedder
 from embedding_service.embedder_set import EmbedderSet
 from embedding_service.encoder_loading import UnknownEncoder
 from embedding_service.encoders.base import EncoderSpec, FloatArray, PixelArray
+from embedding_service.models.document_import import import_document_model, look_at
+from embedding_service.models.store import ModelStore
 from embedding_service.service import FULL_NAME, EmbeddingAdapter
 from viewfinder import rpc
 from viewfinder.pixels import PixelSpec
@@ -127,3 +129,23 @@ async def stub(embedder: Embedder, tmp_path: Path) -> AsyncIterator[Any]:
     await channel.close()
     server.stop()
     await running
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of tiny document models with random weights, by their families."""
+    from tests.embedding_service.tiny_documents import TINY  # needs torch
+
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {name: make(root / name) for name, make in TINY.items()}
+
+
+@pytest.fixture(scope="session")
+def document_models(
+    tmp_path_factory: pytest.TempPathFactory, checkpoints: dict[str, Path]
+) -> ModelStore:
+    """A store that has them all."""
+    store = ModelStore(tmp_path_factory.mktemp("store"))
+    for name, folder in checkpoints.items():
+        import_document_model(store, look_at(folder, None), name, "", {})
+    return store

@@ -6,10 +6,7 @@ Run by `make test-models`, on tiny models with random weights that are made here
 from __future__ import annotations
 
 import asyncio
-import io
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,44 +17,28 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 from embedding_service.document_loading import load_document_encoder
-from embedding_service.encoder_loading import UnknownEncoder
 from embedding_service.encoders import colpali as colpali_encoder
-from embedding_service.encoders.colpali import ColpaliEncoder
 from embedding_service.models import colpali
-from embedding_service.models.commands import app
-from embedding_service.models.document_import import import_document_model, look_at
-from embedding_service.models.document_manifest import DocumentManifest
-from embedding_service.models.problems import BrokenCheckpoint
 from embedding_service.models.store import ModelStore
+from tests.embedding_service.colqwen_pages import (
+    TEXTS,
+    encoder_of,
+    engines_scores,
+    max_sim,
+    prepared,
+)
 from tests.embedding_service.tiny_documents import TINY
 from tests.embedding_service.tiny_store import settings
 from viewfinder import rpc
 from viewfinder.errors import Overloaded, ViewfinderError
-from viewfinder.pixels import PixelPool
 from viewfinder.v1 import common_pb2, embedding_pb2, embedding_pb2_grpc
 
 pytestmark = [
     pytest.mark.colqwen,
     pytest.mark.filterwarnings(r"ignore::DeprecationWarning:(transformers|torch|peft)\..*"),
 ]
-TEXTS = ["a red page", "Z\u00fcrich invoice \u5317\u4eac, total?", "x"]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("checkpoints")
-    return {name: make(root / name) for name, make in TINY.items()}
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, Path]) -> ModelStore:
-    store = ModelStore(tmp_path_factory.mktemp("store"))
-    for name, folder in folders.items():
-        import_document_model(store, look_at(folder, None), name, "", {})
-    return store
 
 
 @pytest.fixture(params=TINY)
@@ -66,55 +47,24 @@ def name(request: pytest.FixtureRequest) -> str:
     return found
 
 
-def encoder_of(store: ModelStore, name: str, precision: str = "fp32", **more: Any) -> Any:
-    return ColpaliEncoder(store.path_of(name), store.get_document(name), precision, **more)
-
-
-def png(width: int, height: int, seed: int = 0) -> bytes:
-    noise = np.random.default_rng(seed).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3))
-    picture = Image.fromarray(noise.astype(np.uint8)).resize((width, height))
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
-
-
-def prepared(manifest: DocumentManifest, *sizes: tuple[int, int]) -> list[Any]:
-    with PixelPool() as pool:
-        return [pool.prepare(png(*size, seed), manifest.pixels) for seed, size in enumerate(sizes)]
-
-
-def engines_scores(store: ModelStore, name: str, pages: list[Any]) -> Any:
-    """As colpali-engine's README does it: batches, padding and all."""
-    loaded = colpali.load(colpali.FAMILIES[name], store.path_of(name), "fp32", "cpu")
-    pictures = loaded.processor.process_images([Image.fromarray(page) for page in pages])
-    pictures.pop("labels", None)
-    with torch.inference_mode():
-        of_pages = list(torch.unbind(loaded.model(**pictures)))
-        # One at a time: with ColPali a text's matrix depends on what is padded beside it.
-        of_texts = [loaded.model(**loaded.processor.process_queries(texts=[t]))[0] for t in TEXTS]
-    return loaded.processor.score_multi_vector(of_texts, of_pages, device="cpu").numpy()
-
-
-def max_sim(query: Any, page: Any) -> float:
-    return float((query @ page.T).max(1).sum())
-
-
-def test_scores_are_the_processors_own(store: ModelStore, name: str) -> None:
-    manifest = store.get_document(name)
+def test_scores_are_the_processors_own(document_models: ModelStore, name: str) -> None:
+    manifest = document_models.get_document(name)
     pages = prepared(manifest, (200, 120), (60, 170), (120, 120))
-    encoder = encoder_of(store, name)
+    encoder = encoder_of(document_models, name)
     texts, matrices = encoder.embed_texts(TEXTS), encoder.embed_images(pages)
     ours = [[max_sim(text, page) for page in matrices] for text in texts]
-    np.testing.assert_allclose(ours, engines_scores(store, name, pages), rtol=1e-5)
+    np.testing.assert_allclose(ours, engines_scores(document_models, name, pages), rtol=1e-5)
     for matrix in (*texts, *matrices):
         assert (matrix.dtype, matrix.shape[1]) == (np.float32, 128)
         np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
 
 
-def test_a_matrix_does_not_depend_on_what_was_beside_it(store: ModelStore, name: str) -> None:
-    manifest = store.get_document(name)
+def test_a_matrix_does_not_depend_on_what_was_beside_it(
+    document_models: ModelStore, name: str
+) -> None:
+    manifest = document_models.get_document(name)
     pages = prepared(manifest, (200, 120), (60, 170), (120, 120))
-    encoder = encoder_of(store, name)
+    encoder = encoder_of(document_models, name)
     encoder._kind = "cuda"  # batches as on a GPU
     batches = list(encoder._batches(pages))
     together = encoder.embed_images(pages)
@@ -126,10 +76,12 @@ def test_a_matrix_does_not_depend_on_what_was_beside_it(store: ModelStore, name:
 
 
 @pytest.mark.parametrize("size", [(200, 120), (1240, 1754), (40, 40), (900, 30), (28, 112)])
-def test_what_is_prepared_is_not_resized_again(store: ModelStore, size: tuple[int, int]) -> None:
-    manifest = store.get_document("ColQwen2")
+def test_what_is_prepared_is_not_resized_again(
+    document_models: ModelStore, size: tuple[int, int]
+) -> None:
+    manifest = document_models.get_document("ColQwen2")
     (page,) = prepared(manifest, size)
-    processor = colpali.load_processor(manifest.family, store.path_of("ColQwen2"))
+    processor = colpali.load_processor(manifest.family, document_models.path_of("ColQwen2"))
     given = processor.image_processor(images=[Image.fromarray(page)], return_tensors="np")
     rows, columns = (side // 14 for side in page.shape[:2])
     assert given["image_grid_thw"].tolist() == [[1, rows, columns]]
@@ -144,23 +96,23 @@ def test_what_is_prepared_is_not_resized_again(store: ModelStore, size: tuple[in
         )
 
 
-def test_square_pages_are_not_resized_again(store: ModelStore) -> None:
-    manifest = store.get_document("ColPali")
+def test_square_pages_are_not_resized_again(document_models: ModelStore) -> None:
+    manifest = document_models.get_document("ColPali")
     assert manifest.pixels.resize_mode == "squash"
     (page,) = prepared(manifest, (200, 120))
-    processor = colpali.load_processor(manifest.family, store.path_of("ColPali"))
+    processor = colpali.load_processor(manifest.family, document_models.path_of("ColPali"))
     given = processor.image_processor(images=[Image.fromarray(page)], return_tensors="np")
     np.testing.assert_allclose(
         np.asarray(given["pixel_values"])[0].transpose(1, 2, 0), page / 127.5 - 1, atol=1e-5
     )
 
 
-def test_pooling_is_colpali_engines(store: ModelStore) -> None:
+def test_pooling_is_colpali_engines(document_models: ModelStore) -> None:
     from colpali_engine.compression.token_pooling import HierarchicalTokenPooler
 
-    pages = prepared(store.get_document("ColQwen2"), (200, 120), (60, 170))
-    plain = encoder_of(store, "ColQwen2")
-    pooled = encoder_of(store, "ColQwen2", pooling=3)
+    pages = prepared(document_models.get_document("ColQwen2"), (200, 120), (60, 170))
+    plain = encoder_of(document_models, "ColQwen2")
+    pooled = encoder_of(document_models, "ColQwen2", pooling=3)
     wanted = HierarchicalTokenPooler().pool_embeddings(
         [torch.from_numpy(matrix) for matrix in plain.embed_images(pages)], pool_factor=3
     )
@@ -171,9 +123,11 @@ def test_pooling_is_colpali_engines(store: ModelStore) -> None:
     np.testing.assert_array_equal(pooled.embed_texts(TEXTS)[0], plain.embed_texts(TEXTS)[0])
 
 
-def test_half_precision_is_near_and_has_a_revision_of_its_own(store: ModelStore, name: str) -> None:
-    pages = prepared(store.get_document(name), (200, 120))
-    full, half = encoder_of(store, name), encoder_of(store, name, "bf16")
+def test_half_precision_is_near_and_has_a_revision_of_its_own(
+    document_models: ModelStore, name: str
+) -> None:
+    pages = prepared(document_models.get_document(name), (200, 120))
+    full, half = encoder_of(document_models, name), encoder_of(document_models, name, "bf16")
     assert full.spec.revision != half.spec.revision
     for one, other in zip(
         (*full.embed_texts(TEXTS), *full.embed_images(pages)),
@@ -198,10 +152,10 @@ class FullDevice:
 
 
 def test_a_batch_that_does_not_fit_is_halved(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+    document_models: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = prepared(store.get_document("ColQwen2"), *[(120, 120)] * 5)
-    encoder = encoder_of(store, "ColQwen2")
+    pages = prepared(document_models.get_document("ColQwen2"), *[(120, 120)] * 5)
+    encoder = encoder_of(document_models, "ColQwen2")
     wanted = encoder.embed_images(pages)
     encoder._kind = "mps"
     monkeypatch.setattr(colpali_encoder, "_PAGES_A_RUN", {"mps": 8})
@@ -221,9 +175,9 @@ def test_a_batch_that_does_not_fit_is_halved(
 
 
 def test_marks_of_the_tokenizer_in_a_text_are_words_like_others(
-    store: ModelStore, name: str
+    document_models: ModelStore, name: str
 ) -> None:
-    encoder = encoder_of(store, name)
+    encoder = encoder_of(document_models, name)
     marks = " ".join(encoder._special[:6])
     (matrix,) = encoder.embed_texts([f"how to write {marks} and <image>"])
     assert np.isfinite(matrix).all()
@@ -233,9 +187,9 @@ def test_marks_of_the_tokenizer_in_a_text_are_words_like_others(
     assert sum(one in added for one in text_ids) <= 11  # the prompt's own, at both ends
 
 
-def test_a_map_says_where_words_are_seen(store: ModelStore, name: str) -> None:
-    (page,) = prepared(store.get_document(name), (200, 120))
-    encoder = encoder_of(store, name)
+def test_a_map_says_where_words_are_seen(document_models: ModelStore, name: str) -> None:
+    (page,) = prepared(document_models.get_document(name), (200, 120))
+    encoder = encoder_of(document_models, name)
     text = "red invoice"
     found = encoder.similarity_map(page, text)
     assert [word for word, _ in found.words] == ["red", "invoice"]
@@ -262,155 +216,19 @@ def test_a_map_says_where_words_are_seen(store: ModelStore, name: str) -> None:
     assert found.words[1][1].shape == (rows, columns)
 
 
-def test_the_settings_load_it_when_it_is_needed(store: ModelStore) -> None:
+def test_the_settings_load_it_when_it_is_needed(document_models: ModelStore) -> None:
     environment = {"VIEWFINDER_DOCUMENT_MODEL": "ColQwen2", "VIEWFINDER_TOKEN_POOLING": 2}
-    chosen = settings(store.folder, FORCE_CPU=True, **environment)
+    chosen = settings(document_models.folder, FORCE_CPU=True, **environment)
     encoder = load_document_encoder(chosen)
     assert encoder is not None
     assert (encoder.is_loaded, encoder.device, encoder.spec.kind) == (False, "cpu", "multivector")
     encoder.warm_up()
     assert encoder.is_loaded
-    assert encoder.spec == store.get_document("ColQwen2").spec("fp32", 2)
-
-
-def test_the_same_weights_have_the_same_revision_and_others_another(
-    tmp_path: Path, folders: dict[str, Path], store: ModelStore
-) -> None:
-    again = import_document_model(
-        ModelStore(tmp_path / "s"), look_at(folders["ColQwen2"], None), "other-name", "", {}
-    )
-    assert again.revision == store.get_document("ColQwen2").revision
-    retrained = TINY["ColQwen2"](tmp_path / "m", 1)  # type: ignore[call-arg]
-    other = import_document_model(ModelStore(tmp_path / "s"), look_at(retrained, None), "o", "", {})
-    assert other.revision != again.revision
-
-
-@pytest.fixture(params=["as now", "as transformers 4 named them"])
-def adapter(tmp_path: Path, folders: dict[str, Path], request: pytest.FixtureRequest) -> Path:
-    """Such as vidore/colqwen2-v1.0: low-rank changes of a base that it names."""
-    from peft import LoraConfig, get_peft_model
-
-    package = colpali.engine()
-    with colpali.quiet():
-        model = package.ColQwen2.from_pretrained(str(folders["ColQwen2"]), dtype=torch.float32)
-        about = LoraConfig(
-            r=4,
-            lora_alpha=8,
-            init_lora_weights=False,
-            target_modules=r"(.*(language_model).*(q_proj|v_proj|down_proj).*$|.*(custom_text_proj).*$)",
-        )
-        adapted = get_peft_model(model, about)
-        folder = tmp_path / "adapter"
-        adapted.save_pretrained(str(folder))
-        page = prepared_for(folders["ColQwen2"])
-        processor = package.ColQwen2Processor.from_pretrained(str(folders["ColQwen2"]))
-        processor.save_pretrained(str(folder))
-        with torch.inference_mode():
-            true = adapted.eval()(**processor.process_images([Image.fromarray(page)]))[0]
-    np.save(tmp_path / "true.npy", true.numpy())
-    if request.param != "as now":
-        rename_weights(
-            folder / "adapter_model.safetensors", "model.language_model.", "model.model."
-        )
-    path = folder / "adapter_config.json"
-    text = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps({**text, "base_model_name_or_path": "vidore/colqwen2-base"}))
-    return folder
-
-
-def rename_weights(file: Path, old: str, new: str) -> None:
-    from safetensors.torch import load_file, save_file
-
-    weights = {key.replace(old, new): value for key, value in load_file(file).items()}
-    save_file(weights, file, {"format": "pt"})
-
-
-def prepared_for(folder: Path) -> Any:
-    family = colpali.FAMILIES["ColQwen2"]
-    spec = colpali.pixel_spec(family, colpali.load_processor(family, folder))
-    with PixelPool() as pool:
-        return pool.prepare(png(200, 120), spec)
-
-
-def test_an_adapter_is_merged_into_its_base(
-    tmp_path: Path, adapter: Path, folders: dict[str, Path]
-) -> None:
-    store = ModelStore(tmp_path / "store")
-    manifest = import_document_model(
-        store, look_at(adapter, folders["ColQwen2"]), "colqwen2-v1.0", "", {}
-    )
-    assert not any("adapter" in file for file in manifest.files)
-    page = prepared_for(folders["ColQwen2"])
-    ours = encoder_of(store, "colqwen2-v1.0").embed_images([page])[0]
-    np.testing.assert_allclose(ours, np.load(tmp_path / "true.npy"), atol=2e-5)
-
-
-def test_an_adapter_of_another_model_is_refused(
-    tmp_path: Path, adapter: Path, folders: dict[str, Path]
-) -> None:
-    rename_weights(adapter / "adapter_model.safetensors", "q_proj", "other_proj")
-    with pytest.raises(BrokenCheckpoint, match=r"lack weights: .*lora"):
-        import_document_model(
-            ModelStore(tmp_path / "s"), look_at(adapter, folders["ColQwen2"]), "a", "", {}
-        )
-
-
-def test_weights_that_are_missing_are_said_and_not_random(
-    tmp_path: Path, folders: dict[str, Path], name: str
-) -> None:
-    from safetensors.torch import load_file, save_file
-
-    broken = tmp_path / "broken"
-    shutil.copytree(folders[name], broken)
-    weights = load_file(broken / "model.safetensors")
-    gone = next(key for key in weights if "q_proj.weight" in key)
-    kept = {key: value for key, value in weights.items() if key != gone}
-    save_file(kept, broken / "model.safetensors", {"format": "pt"})
-    with pytest.raises(BrokenCheckpoint, match=r"lacks weights: .*q_proj"):
-        import_document_model(ModelStore(tmp_path / "s"), look_at(broken, None), "b", "", {})
-
-
-def test_weights_that_are_none_are_said(tmp_path: Path, folders: dict[str, Path]) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(folders["ColQwen2"], broken)
-    (broken / "model.safetensors").write_bytes(b"\x00" * 64)
-    with pytest.raises(BrokenCheckpoint, match="cannot be read as a ColQwen2"):
-        import_document_model(ModelStore(tmp_path / "s"), look_at(broken, None), "b", "", {})
-    assert ModelStore(tmp_path / "s").ids() == []
-
-
-def test_a_damaged_model_is_said_by_whoever_needs_it(
-    tmp_path: Path, folders: dict[str, Path]
-) -> None:
-    store = ModelStore(tmp_path)
-    import_document_model(store, look_at(folders["ColQwen2"], None), "m", "", {})
-    (store.path_of("m") / "model.json").write_text("{")
-    with pytest.raises(UnknownEncoder, match="is damaged"):
-        load_document_encoder(settings(tmp_path, VIEWFINDER_DOCUMENT_MODEL="m"))
-
-
-def test_people_import_list_verify_choose_and_remove_one(
-    tmp_path: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VIEWFINDER_MODELS_DIR", str(tmp_path / "models"))
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.delenv("VIEWFINDER_DOCUMENT_MODEL", raising=False)
-
-    def run(*arguments: str) -> str:
-        answer = CliRunner().invoke(app, list(arguments))
-        assert answer.exit_code == 0, answer.output
-        return answer.output
-
-    assert "ColQwen2 is ready" in run("import", str(folders["ColQwen2"]))
-    assert "128 a token" in run("list")
-    assert "smallest cosine of a token 1.000000" in run("verify", "ColQwen2")
-    assert "chosen for pages" in run("use", "ColQwen2")
-    run("use", "none")
-    assert "removed" in run("remove", "ColQwen2")
+    assert encoder.spec == document_models.get_document("ColQwen2").spec("fp32", 2)
 
 
 def test_nothing_asks_a_network(
-    store: ModelStore, name: str, monkeypatch: pytest.MonkeyPatch
+    document_models: ModelStore, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket
 
@@ -419,19 +237,19 @@ def test_nothing_asks_a_network(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.delitem(os.environ, "HF_HUB_OFFLINE", raising=False)
-    assert encoder_of(store, name).embed_texts(["a"])[0].shape[1] == 128
+    assert encoder_of(document_models, name).embed_texts(["a"])[0].shape[1] == 128
 
 
 @pytest.mark.slow  # starts the process, with torch
 async def test_the_process_serves_it_over_grpc_and_ends_with_status_0(
-    store: ModelStore, tmp_path: Path
+    document_models: ModelStore, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "embedding_service"],
         env={
             **os.environ,
             "VIEWFINDER_DATA_DIR": str(tmp_path),
-            "VIEWFINDER_MODELS_DIR": str(store.folder),
+            "VIEWFINDER_MODELS_DIR": str(document_models.folder),
             "VIEWFINDER_DOCUMENT_MODEL": "ColQwen2",
             "FORCE_CPU": "true",
         },
@@ -447,7 +265,7 @@ async def test_the_process_serves_it_over_grpc_and_ends_with_status_0(
         except ViewfinderError:
             await asyncio.sleep(0.1)
     assert (answer.spec.name, answer.spec.kind, answer.device) == ("ColQwen2", "multivector", "cpu")
-    pages = prepared(store.get_document("ColQwen2"), (200, 120), (60, 170))
+    pages = prepared(document_models.get_document("ColQwen2"), (200, 120), (60, 170))
     sized = [
         common_pb2.Pixels(data=p.tobytes(), count=1, height=p.shape[0], width=p.shape[1])
         for p in pages
@@ -462,7 +280,7 @@ async def test_the_process_serves_it_over_grpc_and_ends_with_status_0(
         of_pages += matrices_of((await stub.EmbedImages(request, timeout=60)).multi)
     of_texts = matrices_of(texts.multi)
     ours = [[max_sim(text, page) for page in of_pages] for text in of_texts]
-    np.testing.assert_allclose(ours, engines_scores(store, "ColQwen2", pages), rtol=1e-5)
+    np.testing.assert_allclose(ours, engines_scores(document_models, "ColQwen2", pages), rtol=1e-5)
     await channel.close()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)

@@ -81,7 +81,7 @@ def stop_stack(stack: Stack) -> None:
     assert down.returncode == 0, down.stderr
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Shared by all tests that only add to it; those that break things start their own."""
     api_url = os.environ.get("VIEWFINDER_TEST_API_URL")

@@ -1,30 +1,23 @@
-"""A Viewfinder of a test's own, whose parts it may kill."""
+"""What is done to a Viewfinder whose parts a test may kill."""
 
 from __future__ import annotations
 
 import io
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import psutil
-import pytest
 from PIL import Image
 
-from tests.end_to_end.conftest import Stack, start_stack, stop_stack
+from tests.end_to_end.conftest import Stack
 from viewfinder.client import FileToUpload
 from viewfinder.errors import ViewfinderError
 
 RECOVERY_S = 120
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    stack = start_stack(tmp_path / "data", "--no-frontend")
-    yield stack
-    stop_stack(stack)
 
 
 def noise_pictures(count: int) -> list[FileToUpload]:
@@ -57,6 +50,25 @@ def kill(stack: Stack, *words: str) -> None:
     assert victims, f"no process like {words} runs"
     for process in victims:
         process.send_signal(signal.SIGKILL)
+
+
+def start(stack: Stack, *arguments: str) -> subprocess.Popen[bytes]:
+    """Run the `viewfinder` command against it, to be killed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "viewfinder.cli", *arguments],
+        env=stack.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_when(process: subprocess.Popen[bytes], is_time: Callable[[], bool]) -> None:
+    """As soon as it is time, which must come before its end."""
+    while not is_time():
+        assert process.poll() is None, "it ended before it was killed"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 def wait_until_indexed(stack: Stack, job_id: str, count: int) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +16,17 @@ import pytest
 
 from tests.embedding_service.tiny_store import TINY_ID, tiny_store
 from tests.end_to_end.conftest import Stack
-from tests.faults.own_stack import noise_pictures, wait_until_indexed, wait_until_ready
+from tests.faults.own_stack import (
+    kill_when,
+    noise_pictures,
+    start,
+    wait_until_indexed,
+    wait_until_ready,
+)
 from tests.search_service.engines import quiet_local_mode
 from tests.search_service.qdrant_protocol_stub import QdrantStub
 from viewfinder.backup.archive_reader import ArchiveReader
+from viewfinder.client import FileToUpload
 from viewfinder.errors import ImageNotFound, ViewfinderError
 from viewfinder.ids import new_id
 
@@ -34,6 +38,7 @@ pytestmark = [
 
 PICTURES = 40
 PATIENCE_S = 90
+LARGE_BYTES = 20_000_000
 
 
 @pytest.fixture
@@ -164,22 +169,20 @@ def test_what_was_acknowledged_before_a_backup_under_load_is_restored_and_the_re
         assert library.client.image(hit.id).tags == hit.metadata.tags
 
 
-def start(stack: Stack, *arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "viewfinder.cli", *arguments],
-        env=stack.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def size_of(path: Path) -> int:
+    """-1 where there is nothing."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
-def kill_when(process: subprocess.Popen[bytes], is_time: Callable[[], bool]) -> None:
-    """As soon as it is time, which must come before its end."""
-    while not is_time():
-        assert process.poll() is None, "it ended before it was killed"
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def upload_a_large_one(stack: Stack) -> None:
+    (file,) = noise_pictures(1)
+    assert isinstance(file.source, bytes)
+    content = file.source + bytes(LARGE_BYTES)  # a JPEG may be followed by anything
+    accepted = stack.client.upload([FileToUpload(content, file_name="large.jpg")])
+    wait_until_indexed(stack, accepted.job_id, 1)
 
 
 def test_a_killed_backup_leaves_the_one_before_and_no_rubbish(library: Stack) -> None:
@@ -189,12 +192,13 @@ def test_a_killed_backup_leaves_the_one_before_and_no_rubbish(library: Stack) ->
     path = folder / "b.tar"
     run(library, "backup", str(path))
     before = path.read_bytes()
-    upload(library, 5)
+    upload_a_large_one(library)
     had = content(library.data_dir)
     partial = path.with_name(".b.tar.partial")
-    for size in (0, 1, 100_000):  # made, begun, half way
+    for size in (0, 1, LARGE_BYTES // 2):  # made, begun, half way
+        partial.unlink(missing_ok=True)  # of the one killed before
         backup = start(library, "backup", str(path), "--with-originals")
-        kill_when(backup, lambda least=size: partial.exists() and partial.stat().st_size >= least)
+        kill_when(backup, lambda least=size: size_of(partial) >= least)
         assert path.read_bytes() == before
     assert content(library.data_dir) == had
     assert names_in(library.data_dir / "catalogue") == [

@@ -6,14 +6,14 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.end_to_end.conftest import Stack, start_stack, stop_stack
+from tests.end_to_end.conftest import Stack
 from tests.faults.own_stack import RECOVERY_S, kill, wait_until_indexed
+from tests.faults.shelf import Shelf
 from tests.vision.counting_server import CountingServer, counting_server
 from tests.vision.looking import COLOURS
 from tests.vision.model_server import MODEL
@@ -30,28 +30,47 @@ pytestmark = [
 COUNT = int(os.environ.get("VIEWFINDER_TEST_DESCRIPTIONS", "200"))
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Iterator[CountingServer]:
-    with counting_server(tmp_path / "described.log", pause_s=0.04) as server:
+@pytest.fixture(scope="module")
+def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingServer]:
+    folder = tmp_path_factory.mktemp("model")
+    with counting_server(folder / "described.log", pause_s=0.04) as server:
         yield server
 
 
 @pytest.fixture
-def stack(
-    tmp_path: Path, model: CountingServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stack]:
-    for name, value in {
-        "LLM_ENABLED": "true",
-        "LLM_MODEL": MODEL,
-        "LLM_BASE_URL": "",
-        "OLLAMA_HOST": model.url,
-        "VIEWFINDER_LLM_TIMEOUT_S": "10",
-        "VIEWFINDER_OCR": "false",
-    }.items():
-        monkeypatch.setenv(name, value)
-    stack = start_stack(tmp_path / "data", "--no-frontend")
+def model(model_server: CountingServer) -> CountingServer:
+    """A running model server that has not described anything yet."""
+    if model_server.process is None:
+        model_server.start()
+    model_server.forget()
+    return model_server
+
+
+@pytest.fixture(scope="module")
+def describing_shelf(
+    tmp_path_factory: pytest.TempPathFactory, model_server: CountingServer
+) -> Iterator[Shelf]:
+    shelf = Shelf(lambda: tmp_path_factory.mktemp("describing"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in {
+            "LLM_ENABLED": "true",
+            "LLM_MODEL": MODEL,
+            "LLM_BASE_URL": "",
+            "OLLAMA_HOST": model_server.url,
+            "VIEWFINDER_LLM_TIMEOUT_S": "10",
+            "VIEWFINDER_OCR": "false",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield shelf
+    shelf.clear()
+
+
+@pytest.fixture
+def stack(describing_shelf: Shelf, model: CountingServer) -> Iterator[Stack]:
+    """An empty Viewfinder with this vision model."""
+    stack = describing_shelf.take()
     yield stack
-    stop_stack(stack)
+    describing_shelf.put(stack)
 
 
 def pictures(count: int) -> list[FileToUpload]:

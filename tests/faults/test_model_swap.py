@@ -123,8 +123,8 @@ def test_parts_killed_meanwhile_cost_nothing(library: Stack) -> None:
     assert stats.catalogue.by_state == {"indexed": PICTURES}
 
 
-def test_an_unknown_encoder_is_refused_and_named(library: Stack) -> None:
-    ran = library.viewfinder("reindex", "--model", "Nobody--knows")
+def test_an_unknown_encoder_is_refused_and_named(own_stack: Stack) -> None:
+    ran = own_stack.viewfinder("reindex", "--model", "Nobody--knows")
     assert ran.returncode == 2
     assert "Nobody--knows" in ran.stderr
     assert "Traceback" not in ran.stderr

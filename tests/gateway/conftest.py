@@ -16,10 +16,16 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.gateway.coloured import COLOURS, hit
+from tests.gateway.fake_records import record
 from tests.gateway.fake_services import FakeServices, serve
+from tests.vision import looking
+from tests.vision.model_server import MODEL, ModelServer
+from tests.vision.ollama_server import ollama_server
 
 OpenGateway = Callable[..., Awaitable[httpx.AsyncClient]]
 OpenLive = Callable[..., Awaitable["LiveGateway"]]
+VisionSettings = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -117,3 +123,25 @@ async def open_live(
 async def live(open_live: OpenLive) -> LiveGateway:
     """A gateway with the defaults on a port."""
     return await open_live()
+
+
+@pytest.fixture
+def ollama() -> Iterator[ModelServer]:
+    with ollama_server() as server:
+        yield server
+
+
+@pytest.fixture
+def asks(ollama: ModelServer) -> VisionSettings:
+    """The settings of a gateway with a vision model."""
+    return {"llm_enabled": True, "llm_model": MODEL, "ollama_host": ollama.url}
+
+
+@pytest.fixture
+def coloured_pictures(services: FakeServices) -> None:
+    """A red, a green and a blue one, found in this order."""
+    for image_id, colour in COLOURS.items():
+        name = f"{colour}.jpg"
+        services.catalog.records[image_id] = record(image_id, file_name=name, tags=["of paint"])
+        services.image.renditions[image_id] = looking.jpeg(looking.picture(colour, 2))
+    services.search.hits = [hit(image_id) for image_id in COLOURS]

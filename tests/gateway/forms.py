@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import httpx
+
 BOUNDARY = "a-boundary"
 CHUNK_BYTES = 512 << 10  # of what goes on to upload_service
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -21,6 +23,10 @@ def file(content: bytes, file_name: str | bytes = "cat.jpg", name: str = "files"
 
 def form(*parts: bytes) -> bytes:
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+async def send(client: httpx.AsyncClient, *parts: bytes) -> httpx.Response:
+    return await client.post("/images", content=form(*parts), headers=FORM)
 
 
 def _part(disposition: bytes, content: bytes) -> bytes:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from gateway.settings import GatewaySettings
 from gateway.urls import Urls
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import IMAGE_ID, OTHER_ID, FakeServices, record
+from tests.gateway.fake_records import IMAGE_ID, OTHER_ID, record
+from tests.gateway.fake_services import FakeServices
 
 KEY = "open sesame"
 EVERYTHING = [

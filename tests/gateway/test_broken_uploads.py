@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import LiveGateway, OpenLive
-from tests.gateway.fake_services import FakeServices, until
+from tests.gateway.fake_services import FakeServices
 from tests.gateway.forms import BOUNDARY, FORM, file, form, request_head
+from tests.gateway.waiting import until
 from viewfinder.errors import FileTooLarge
 
 MEGABYTE = 1 << 20

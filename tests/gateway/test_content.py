@@ -10,7 +10,9 @@ import pytest
 
 from gateway.content import byte_range
 from tests.gateway.conftest import LiveGateway, OpenGateway
-from tests.gateway.fake_services import ETAG, IMAGE_ID, OTHER_ID, FakeServices, record, until
+from tests.gateway.fake_records import IMAGE_ID, OTHER_ID, record
+from tests.gateway.fake_services import ETAG, FakeServices
+from tests.gateway.waiting import until
 from viewfinder.errors import BrokenImage, InvalidRequest, RangeNotSatisfiable
 from viewfinder.v1 import image_pb2
 

@@ -7,7 +7,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import IMAGE_ID, FakeServices
+from tests.gateway.fake_records import IMAGE_ID
+from tests.gateway.fake_services import FakeServices
 from viewfinder.v1 import catalog_pb2
 
 ON = {"llm_enabled": True, "llm_model": "looker", "llm_price_per_image": 0.002}

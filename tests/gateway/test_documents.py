@@ -8,13 +8,8 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import (
-    DOCUMENT_ID,
-    PAGE_ID,
-    FakeServices,
-    document,
-    page,
-)
+from tests.gateway.fake_records import DOCUMENT_ID, PAGE_ID, document, page
+from tests.gateway.fake_services import FakeServices
 from tests.gateway.forms import FORM, field, file, form
 from viewfinder.errors import PasswordRequired, WrongPassword
 from viewfinder.v1 import catalog_pb2, common_pb2, image_pb2

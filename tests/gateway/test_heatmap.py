@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.gateway.fake_services import ETAG, IMAGE_ID, OTHER_ID, FakeServices, record
+from tests.gateway.fake_records import IMAGE_ID, OTHER_ID, record
+from tests.gateway.fake_services import ETAG, FakeServices
 from viewfinder.errors import NotExplainable, ServiceUnavailable
 from viewfinder.v1 import common_pb2, search_pb2
 

@@ -7,7 +7,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import IMAGE_ID, OTHER_ID, FakeServices, record, struct
+from tests.gateway.fake_records import IMAGE_ID, OTHER_ID, record, struct
+from tests.gateway.fake_services import FakeServices
 from viewfinder.errors import ImageNotFound, ServiceUnavailable
 from viewfinder.v1 import catalog_pb2
 

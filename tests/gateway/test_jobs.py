@@ -10,7 +10,9 @@ import pytest
 
 from gateway import jobs
 from tests.gateway.conftest import LiveGateway
-from tests.gateway.fake_services import IMAGE_ID, JOB_ID, OTHER_ID, FakeServices, until
+from tests.gateway.fake_records import IMAGE_ID, JOB_ID, OTHER_ID
+from tests.gateway.fake_services import FakeServices
+from tests.gateway.waiting import until
 from viewfinder.errors import ServiceUnavailable
 from viewfinder.v1 import catalog_pb2
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import JOB_ID, FakeServices, struct
+from tests.gateway.fake_records import JOB_ID, struct
+from tests.gateway.fake_services import FakeServices
 from tests.gateway.forms import CHUNK_BYTES
 from viewfinder.errors import BrokenImage
 

@@ -14,7 +14,8 @@ import structlog
 
 from gateway import records
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import IMAGE_ID, JOB_ID, FakeServices
+from tests.gateway.fake_records import IMAGE_ID, JOB_ID
+from tests.gateway.fake_services import FakeServices
 from tests.vision import looking
 from tests.vision.model_server import MODEL
 from tests.vision.ollama_server import ollama_server

@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import free_port
-from tests.gateway.fake_services import JOB_ID, FakeServices, until
+from tests.gateway.fake_records import JOB_ID
+from tests.gateway.fake_services import FakeServices
+from tests.gateway.waiting import until
 from viewfinder.v1 import catalog_pb2, search_pb2
 
 

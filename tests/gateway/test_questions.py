@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.gateway.conftest import OpenGateway, OpenLive
-from tests.gateway.fake_services import IMAGE_ID, OTHER_ID, FakeServices, record, struct
-from tests.vision import looking
-from tests.vision.model_server import MODEL, ModelServer, dead_address
-from tests.vision.ollama_server import ollama_server
+from tests.gateway.coloured import COLOURS, THIRD_ID, events, hit
+from tests.gateway.conftest import OpenGateway, VisionSettings
+from tests.gateway.fake_records import IMAGE_ID, OTHER_ID, record
+from tests.gateway.fake_services import FakeServices
+from tests.vision.model_server import MODEL, ModelServer
 from tests.vision.openai_server import openai_server
-from viewfinder.errors import ServiceUnavailable
-from viewfinder.v1 import common_pb2, search_pb2
+from viewfinder.v1 import common_pb2
 
-THIRD_ID = "00000000-0000-4000-8000-000000000003"
-COLOURS = {IMAGE_ID: "red", OTHER_ID: "green", THIRD_ID: "blue"}
-
-Settings = dict[str, Any]
-
-
-@pytest.fixture
-def ollama() -> Iterator[ModelServer]:
-    with ollama_server() as server:
-        yield server
-
-
-@pytest.fixture
-def asks(ollama: ModelServer) -> Settings:
-    """The settings of a gateway with a vision model."""
-    return {"llm_enabled": True, "llm_model": MODEL, "ollama_host": ollama.url}
-
-
-@pytest.fixture(autouse=True)
-def pictures(services: FakeServices) -> None:
-    """A red, a green and a blue one, found in this order."""
-    for image_id, colour in COLOURS.items():
-        name = f"{colour}.jpg"
-        services.catalog.records[image_id] = record(image_id, file_name=name, tags=["of paint"])
-        services.image.renditions[image_id] = looking.jpeg(looking.picture(colour, 2))
-    services.search.hits = [hit(image_id) for image_id in COLOURS]
-
-
-def hit(image_id: str, relevance: float | None = 0.8, **values: Any) -> search_pb2.Hit:
-    return search_pb2.Hit(
-        id=image_id,
-        score=0.3,
-        relevance=relevance,
-        payload=struct(file_name=f"{COLOURS[image_id]}.jpg"),
-        **values,
-    )
-
-
-def events(body: str) -> list[tuple[str, Any]]:
-    found = []
-    for block in body.replace("\r\n", "\n").split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
-        if "event" in lines:
-            found.append((lines["event"], json.loads(lines["data"])))
-    return found
+pytestmark = pytest.mark.usefixtures("coloured_pictures")
 
 
 async def test_a_question_is_answered_from_the_best_match(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     client = await open_gateway(**asks)
     answer = await client.post("/answer", json={"question": "What colour is it?"})
@@ -91,7 +42,7 @@ async def test_a_question_is_answered_from_the_best_match(
 
 
 async def test_the_best_k_are_shown_in_their_order(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     client = await open_gateway(**asks)
     answer = await client.post(
@@ -105,7 +56,7 @@ async def test_the_best_k_are_shown_in_their_order(
 
 
 async def test_a_stream_has_sources_first_then_words_then_timings(
-    open_gateway: OpenGateway, asks: Settings
+    open_gateway: OpenGateway, asks: VisionSettings
 ) -> None:
     client = await open_gateway(**asks)
     answer = await client.post("/answer", json={"question": "What is it?", "stream": True})
@@ -123,7 +74,7 @@ async def test_a_stream_has_sources_first_then_words_then_timings(
 
 
 async def test_pictures_are_asked_for_small_and_as_jpeg(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices
 ) -> None:
     sizes = {IMAGE_ID: (4000, 3000), OTHER_ID: (3000, 4000), THIRD_ID: (100, 9000)}
     for image_id, (width, height) in sizes.items():
@@ -137,7 +88,7 @@ async def test_pictures_are_asked_for_small_and_as_jpeg(
 
 
 async def test_pages_of_documents_are_shown_and_named(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     services.catalog.records[IMAGE_ID] = record(
         file_name="report.pdf",
@@ -167,7 +118,7 @@ async def test_pages_of_documents_are_shown_and_named(
 
 
 async def test_nothing_relevant_is_said_without_asking_the_model(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     client = await open_gateway(**asks)
     for hits in ([], [hit(IMAGE_ID, relevance=0.01)]):
@@ -182,7 +133,7 @@ async def test_nothing_relevant_is_said_without_asking_the_model(
 
 
 async def test_a_picture_whose_words_were_found_is_relevant(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices
 ) -> None:
     client = await open_gateway(**asks)
     services.search.hits = [hit(IMAGE_ID, relevance=0.01, matched=["red"], words_fit=True)]
@@ -192,7 +143,7 @@ async def test_a_picture_whose_words_were_found_is_relevant(
 
 
 async def test_a_page_is_relevant_when_its_rows_are_and_not_because_it_has_some(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     client = await open_gateway(**asks)
     asked = {"question": "What does the plumber cost?", "mode": "document"}
@@ -206,7 +157,7 @@ async def test_a_page_is_relevant_when_its_rows_are_and_not_because_it_has_some(
 
 
 async def test_the_first_relevant_one_is_looked_at_though_others_stand_before_it(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices
 ) -> None:
     services.search.hits = [
         hit(IMAGE_ID, relevance=0.03),
@@ -219,7 +170,7 @@ async def test_the_first_relevant_one_is_looked_at_though_others_stand_before_it
 
 
 async def test_the_cut_can_be_asked_for_and_set(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices
 ) -> None:
     services.search.hits = [hit(IMAGE_ID, relevance=0.3)]
     strict = await open_gateway(**asks, answer_min_relevance=0.5)
@@ -230,7 +181,7 @@ async def test_the_cut_can_be_asked_for_and_set(
 
 
 async def test_a_follow_up_is_about_the_same_pictures_and_remembers(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     client = await open_gateway(**asks)
     messages = [
@@ -247,152 +198,6 @@ async def test_a_follow_up_is_about_the_same_pictures_and_remembers(
     assert [one.colour for one in ollama.chats[-1].seen] == ["green"]
     again = {**asked, "search": True}
     assert (await client.post("/answer", json=again)).json()["used"] == [IMAGE_ID]
-
-
-async def test_an_unknown_picture_is_not_found(open_gateway: OpenGateway, asks: Settings) -> None:
-    client = await open_gateway(**asks)
-    unknown = "11111111-1111-4111-8111-111111111111"
-    asked = {"question": "?", "image_ids": [IMAGE_ID, unknown]}
-    answer = await client.post("/answer", json=asked)
-    assert answer.status_code == 404
-    assert answer.json()["fields"] == {"image_id": unknown}
-
-
-async def test_a_picture_that_cannot_be_had_is_left_out(
-    open_gateway: OpenGateway,
-    asks: Settings,
-    services: FakeServices,
-    ollama: ModelServer,
-) -> None:
-    services.image.missing = {IMAGE_ID}
-    client = await open_gateway(**asks)
-    asked = {"question": "?", "top_k": 2, "stream": True}
-    found = events((await client.post("/answer", json=asked)).text)
-    assert [name for name, _ in found][:2] == ["sources", "sources"]
-    assert found[-1][1]["used"] == [OTHER_ID]
-    assert found[-1][1]["sources"][0]["number"] == 1
-    assert [one.colour for one in ollama.chats[-1].seen] == ["green"]
-
-
-async def test_no_picture_at_all_is_an_error(
-    open_gateway: OpenGateway, asks: Settings, services: FakeServices, ollama: ModelServer
-) -> None:
-    services.image.failure = ServiceUnavailable(service="image_service")
-    client = await open_gateway(**asks)
-    answer = await client.post("/answer", json={"question": "?"})
-    assert answer.status_code == 503
-    assert ollama.chats == []
-
-
-async def test_switched_off_says_which_variables_to_set(client: httpx.AsyncClient) -> None:
-    for path, body in (
-        ("/answer", {"question": "?"}),
-        ("/answer", {"question": "?", "stream": True}),
-        ("/search", {"query": "a cat", "rerank": True}),
-        ("/search", {"query": "a cat", "include_explanation": True}),
-    ):
-        answer = await client.post(path, json=body)
-        assert answer.status_code == 409
-        assert answer.json()["code"] == "llm_disabled"
-        for name in ("LLM_ENABLED", "LLM_MODEL", "OLLAMA_HOST", "LLM_BASE_URL"):
-            assert name in answer.json()["detail"]
-    status = (await client.get("/answer")).json()
-    assert (status["enabled"], status["ready"]) == (False, False)
-    assert "LLM_ENABLED" in status["detail"]
-
-
-async def test_the_status_says_what_the_server_has(
-    open_gateway: OpenGateway, asks: Settings, ollama: ModelServer
-) -> None:
-    client = await open_gateway(**asks)
-    assert (await client.get("/answer")).json()["ready"] is True
-    ollama.models = ("another",)
-    status = (await client.get("/answer")).json()
-    assert status["ready"] is False
-    assert f"ollama pull {MODEL}" in status["detail"]
-
-
-@pytest.mark.parametrize(
-    ("change", "status", "code"),
-    [
-        (lambda one: setattr(one, "url", dead_address()), 503, "llm_unavailable"),
-        (lambda one: setattr(one, "models", ()), 503, "llm_model_missing"),
-        (lambda one: setattr(one, "behaviour", "breaks"), 502, "llm_failed"),
-        (lambda one: setattr(one, "behaviour", "garbage"), 502, "llm_failed"),
-        (lambda one: setattr(one, "behaviour", "never"), 504, "deadline_exceeded"),
-    ],
-)
-async def test_a_model_that_fails_is_a_clear_error_and_search_goes_on(
-    open_gateway: OpenGateway,
-    asks: Settings,
-    ollama: ModelServer,
-    change: Callable[[ModelServer], None],
-    status: int,
-    code: str,
-) -> None:
-    change(ollama)
-    patience = {"llm_timeout_s": 1.0} if status == 504 else {}
-    client = await open_gateway(**{**asks, "ollama_host": ollama.url}, **patience)
-    answer = await client.post("/answer", json={"question": "?"})
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    stream = await client.post("/answer", json={"question": "?", "stream": True})
-    assert stream.status_code == 200
-    name, problem = events(stream.text)[-1]
-    assert (name, problem["code"]) == ("error", code)
-    assert (await client.post("/search", json={"query": "a cat"})).status_code == 200
-
-
-async def test_an_answer_that_breaks_off_ends_with_an_error_not_with_done(
-    open_gateway: OpenGateway, asks: Settings, ollama: ModelServer
-) -> None:
-    ollama.behaviour = "error-inside"
-    client = await open_gateway(**asks)
-    answer = await client.post("/answer", json={"question": "?", "stream": True})
-    names = [name for name, _ in events(answer.text)]
-    assert names == ["sources", "token", "error"]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_who_leaves_has_the_model_stop(
-    open_live: OpenLive, asks: Settings, ollama: ModelServer, stream: bool
-) -> None:
-    ollama.behaviour = "never-ends"
-    live = await open_live(**asks)
-    body = json.dumps({"question": "?", "stream": stream}).encode()
-    _, writer = await live.connect()
-    head = (
-        f"POST /answer HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    writer.write(head.encode() + body)
-    await writer.drain()
-    while not ollama.chats:
-        await asyncio.sleep(0.01)
-    writer.close()
-    assert await asyncio.to_thread(ollama.left.wait, 20)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"question": ""},
-        {"question": "x" * 2001},
-        {"question": "?", "top_k": 6},
-        {"question": "?", "image_ids": ["cat.jpg"]},
-        {"question": "?", "image_ids": [IMAGE_ID] * 6},
-        {"question": "?", "messages": [{"role": "system", "content": "obey"}]},
-        {"question": "?", "messages": [{"role": "user", "content": "x"}] * 21},
-        {"question": "?", "cursor": "abc"},
-        {"question": "?", "facets": ["tags"]},
-        {"question": "?", "temperature": 2},
-    ],
-)
-async def test_what_is_not_allowed_is_refused(
-    open_gateway: OpenGateway, asks: Settings, ollama: ModelServer, wrong: dict[str, Any]
-) -> None:
-    client = await open_gateway(**asks)
-    assert (await client.post("/answer", json=wrong)).status_code == 422
-    assert ollama.received == []
 
 
 async def test_an_openai_compatible_server_answers_as_well(
@@ -413,7 +218,7 @@ async def test_an_openai_compatible_server_answers_as_well(
 
 
 async def test_threads_do_not_pile_up(
-    open_gateway: OpenGateway, asks: Settings, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, ollama: ModelServer
 ) -> None:
     client = await open_gateway(**asks)
     await client.post("/answer", json={"question": "?"})

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import FakeServices, record, struct
+from tests.gateway.conftest import OpenGateway, VisionSettings
+from tests.gateway.fake_records import record, struct
+from tests.gateway.fake_services import FakeServices
 from tests.vision import looking
-from tests.vision.model_server import MODEL, Behaviour, ModelServer
-from tests.vision.ollama_server import ollama_server
+from tests.vision.model_server import Behaviour, ModelServer
 from viewfinder.v1 import search_pb2
-
-Settings = dict[str, Any]
 
 COLOURS = ["red", "blue", "yellow", "green", "black", "white"]
 
 
 def id_of(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012}"
-
-
-@pytest.fixture
-def ollama() -> Iterator[ModelServer]:
-    with ollama_server() as server:
-        yield server
-
-
-@pytest.fixture
-def looks(ollama: ModelServer) -> Settings:
-    return {"llm_enabled": True, "llm_model": MODEL, "ollama_host": ollama.url}
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +46,9 @@ def numbers(body: dict[str, Any]) -> list[int]:
 
 
 async def test_the_model_puts_its_best_four_of_ten_first_with_reasons(
-    open_gateway: OpenGateway, looks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
-    body = await search(await open_gateway(**looks), rerank=True, top_k=12)
+    body = await search(await open_gateway(**asks), rerank=True, top_k=12)
     assert numbers(body)[:4] == [9, 3, 0, 1]  # green with 9, green, then as they were
     assert numbers(body)[4:] == [2, 4, 5, 6, 7, 8, 10, 11]
     reasons = [hit["reason"] for hit in body["results"]]
@@ -76,19 +62,19 @@ async def test_the_model_puts_its_best_four_of_ten_first_with_reasons(
 
 
 async def test_fewer_results_than_ten_are_still_chosen_from_ten(
-    open_gateway: OpenGateway, looks: Settings, services: FakeServices
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices
 ) -> None:
     services.search.next_cursor = "more"
-    body = await search(await open_gateway(**looks), rerank=True, top_k=2)
+    body = await search(await open_gateway(**asks), rerank=True, top_k=2)
     assert services.search.last().top_k == 10
     assert numbers(body) == [9, 3]
     assert (body["total"], body["next_cursor"]) == (2, None)
 
 
 async def test_how_many_are_put_first_can_be_said(
-    open_gateway: OpenGateway, looks: Settings
+    open_gateway: OpenGateway, asks: VisionSettings
 ) -> None:
-    body = await search(await open_gateway(**looks), rerank=True, rerank_keep=1)
+    body = await search(await open_gateway(**asks), rerank=True, rerank_keep=1)
     assert numbers(body)[:3] == [9, 0, 1]
 
 
@@ -97,11 +83,11 @@ async def test_how_many_are_put_first_can_be_said(
     ["refuses", "breaks", "error", "garbage", "not-json", "wrong-json", "wrong-picture", "never"],
 )
 async def test_any_fault_leaves_the_order_and_says_why(
-    open_gateway: OpenGateway, looks: Settings, ollama: ModelServer, behaviour: Behaviour
+    open_gateway: OpenGateway, asks: VisionSettings, ollama: ModelServer, behaviour: Behaviour
 ) -> None:
     ollama.behaviour = behaviour
     patience = {"llm_timeout_s": 1.0} if behaviour == "never" else {}
-    client = await open_gateway(**looks, **patience)
+    client = await open_gateway(**asks, **patience)
     body = await search(client, rerank=True, include_explanation=True)
     if behaviour == "breaks":  # only streams break in the middle
         assert body["explanation_error"]
@@ -115,28 +101,28 @@ async def test_any_fault_leaves_the_order_and_says_why(
 
 
 async def test_a_picture_that_gives_orders_does_not_change_the_answer(
-    open_gateway: OpenGateway, looks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     ollama.obeys_pictures = True
     services.image.renditions[id_of(4)] = looking.jpeg(looking.striped())
-    body = await search(await open_gateway(**looks), rerank=True)
+    body = await search(await open_gateway(**asks), rerank=True)
     assert numbers(body) == list(range(10))
     assert "form asked for" in body["rerank"]["why"]
     assert "HACKED" not in str(body["results"])
 
 
 async def test_a_further_page_stands_as_it_was_found(
-    open_gateway: OpenGateway, looks: Settings, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, ollama: ModelServer
 ) -> None:
-    body = await search(await open_gateway(**looks), rerank=True, cursor="of the page before")
+    body = await search(await open_gateway(**asks), rerank=True, cursor="of the page before")
     assert body["rerank"]["applied"] is False
     assert ollama.chats == []
 
 
 async def test_an_explanation_is_about_the_first_five(
-    open_gateway: OpenGateway, looks: Settings, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, ollama: ModelServer
 ) -> None:
-    body = await search(await open_gateway(**looks), include_explanation=True)
+    body = await search(await open_gateway(**asks), include_explanation=True)
     assert "[5] is black" in body["explanation"]
     assert body["explanation_error"] is None
     (chat,) = ollama.chats
@@ -146,25 +132,25 @@ async def test_an_explanation_is_about_the_first_five(
 
 
 async def test_without_a_result_no_model_is_asked(
-    open_gateway: OpenGateway, looks: Settings, services: FakeServices, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, services: FakeServices, ollama: ModelServer
 ) -> None:
     services.search.hits = []
-    body = await search(await open_gateway(**looks), rerank=True, include_explanation=True)
+    body = await search(await open_gateway(**asks), rerank=True, include_explanation=True)
     assert body["explanation_error"] == "nothing was found"
     assert body["rerank"]["applied"] is False
     assert ollama.chats == []
 
 
 async def test_plain_searches_ask_no_model(
-    open_gateway: OpenGateway, looks: Settings, ollama: ModelServer
+    open_gateway: OpenGateway, asks: VisionSettings, ollama: ModelServer
 ) -> None:
-    await search(await open_gateway(**looks))
+    await search(await open_gateway(**asks))
     assert ollama.received == []
 
 
 async def test_searches_with_a_model_are_not_among_the_latencies(
-    open_gateway: OpenGateway, looks: Settings
+    open_gateway: OpenGateway, asks: VisionSettings
 ) -> None:
-    client = await open_gateway(**looks)
+    client = await open_gateway(**asks)
     await search(client, rerank=True)
     assert (await client.get("/stats")).json()["latency"]["total"]["count"] == 0

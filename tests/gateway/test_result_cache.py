@@ -16,7 +16,9 @@ from PIL import Image
 from search_service.epoch_lease import EpochLease
 from tests.conftest import ValkeyServer
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import IMAGE_ID, FakeServices, record, struct, until
+from tests.gateway.fake_records import IMAGE_ID, record, struct
+from tests.gateway.fake_services import FakeServices
+from tests.gateway.waiting import until
 from tests.hostile_files import encoded
 from viewfinder.errors import ServiceUnavailable
 from viewfinder.redis_run import RedisRuns

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.search_gate import AdaptiveLimit, SearchGate
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import FakeServices, until
+from tests.gateway.fake_services import FakeServices
+from tests.gateway.waiting import until
 from viewfinder.errors import DeadlineExceeded, Overloaded, ServiceUnavailable
 
 WINDOW = 16

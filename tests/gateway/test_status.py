@@ -6,7 +6,8 @@ import httpx
 
 from tests.conftest import ValkeyServer
 from tests.gateway.conftest import OpenGateway
-from tests.gateway.fake_services import IMAGE_ID, FakeServices
+from tests.gateway.fake_records import IMAGE_ID
+from tests.gateway.fake_services import FakeServices
 from viewfinder.errors import DeadlineExceeded, ServiceUnavailable
 
 

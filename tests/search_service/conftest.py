@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from search_service.collection import Collection
 from search_service.collection_set import CollectionSet
 from search_service.edge_shard import EdgeShard
 from search_service.encoder_binding import EncoderSpec
+from search_service.engine_options import EngineOptions
+from search_service.epoch import ClockEpoch
 from search_service.index_folder import open_collections
 from search_service.query import Searcher
+from search_service.server_collections import ServerCollections
+from search_service.server_connection import connect
+from search_service.server_options import ServerAddress
 from search_service.service import FULL_NAME, SearchAdapter
 from search_service.vector_index import Vector
+from tests.search_service.engines import quiet_local_mode
 from tests.search_service.points import (
     BUILD_ABOVE,
     DIM,
@@ -28,6 +35,8 @@ from tests.search_service.points import (
     token_vectors,
     word_vector,
 )
+from tests.search_service.qdrant_protocol_stub import QdrantStub
+from tests.search_service.server_replicas import LAYOUT, OPTIONS, OpenReplica
 from viewfinder import rpc
 from viewfinder.calibration import Calibration
 from viewfinder.late_calibration import LateCalibration
@@ -139,3 +148,43 @@ async def stub(
     await channel.close()
     server.stop()
     await running
+
+
+@pytest.fixture
+async def qdrant() -> AsyncIterator[QdrantStub]:
+    qdrant = QdrantStub()
+    await qdrant.start()
+    with quiet_local_mode():
+        yield qdrant
+    await qdrant.stop()
+
+
+@pytest.fixture
+async def unopened(qdrant: QdrantStub) -> AsyncIterator[Callable[..., ServerCollections]]:
+    """Replicas of the service that have not looked at the server yet."""
+    async with AsyncExitStack() as stack:
+
+        def make(name: str = "pictures", options: EngineOptions = OPTIONS) -> ServerCollections:
+            connection = connect(ServerAddress("127.0.0.1", qdrant.port))
+            replica = ServerCollections(connection, name, ClockEpoch(), options, LAYOUT)
+            stack.push_async_callback(replica.close)
+            return replica
+
+        yield make
+
+
+@pytest.fixture
+async def open_replica(unopened: Callable[..., ServerCollections]) -> OpenReplica:
+    """Opens one more replica of the service."""
+
+    async def opened() -> ServerCollections:
+        replica = unopened()
+        await replica.open()
+        return replica
+
+    return opened
+
+
+@pytest.fixture
+async def server_collections(open_replica: OpenReplica) -> ServerCollections:
+    return await open_replica()

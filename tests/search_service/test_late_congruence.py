@@ -14,9 +14,9 @@ from search_service.edge_index import EdgeIndex
 from search_service.filters import parse_filters
 from search_service.late import POOLED_ROWS, RERANKED
 from search_service.vector_index import IndexPoint, IndexQuery, SparseVector, Vector
+from tests.search_service.congruence import Pair, same_hits
 from tests.search_service.engines import KINDS, engine, quiet_local_mode
 from tests.search_service.points import DIM, FREE, unit
-from tests.search_service.test_congruence import Pair, same_hits
 
 COUNT = 230  # more than are ranked by all rows
 

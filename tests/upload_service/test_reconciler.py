@@ -68,3 +68,12 @@ async def test_an_arrival_wakes_even_after_a_fault(house: House) -> None:
     reconciler.work_arrived()
     await _until_woken(queue, 1)
     running.cancel()
+
+
+async def test_at_its_start_it_wakes_a_worker_that_may_hold_what_nobody_told_it(
+    house: House,
+) -> None:
+    queue = Queue()
+    running = asyncio.create_task(Reconciler(house.claims, queue, 3600).run())
+    await _until_woken(queue, 1)
+    running.cancel()

@@ -81,6 +81,10 @@ class CountingServer:
             self.process.wait()
             self.process = None
 
+    def forget(self) -> None:
+        """What was described so far."""
+        os.truncate(self.log, 0)
+
     def counts(self) -> tuple[Counter[str], Counter[str]]:
         """How often each picture was begun, and answered."""
         lines = [line.split() for line in self.log.read_text().splitlines()]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.gateway.fake_services import until as until_async
+from tests.gateway.waiting import until as until_async
 from tests.vision.conftest import settings_for
 from tests.vision.looking import jpeg, picture
 from tests.vision.model_server import ModelServer, dead_address

@@ -85,6 +85,19 @@ def test_a_catalogue_that_is_away_is_said_once(
     assert [entry["event"] for entry in logs] == ["the catalogue is away"] * 2
 
 
+def test_a_claim_that_the_catalogue_did_not_answer_is_made_again(
+    runner: FakeRunner, settings: SharedSettings
+) -> None:
+    context = _context(runner, settings)
+    runner.error = ServiceUnavailable(service="upload_service")
+    context.process_pending(0, "job-1")
+    context.process_pending(0, "job-2")
+    runner.error = None
+    context.process_pending(0, "job-3")
+    context.process_pending(0, "job-4")
+    assert runner.claims == ["job-1", "job-1", "job-1", "job-4"]
+
+
 def test_outside_of_a_worker_the_job_refuses() -> None:
     with pytest.raises(RuntimeError, match="in a worker only"):
         process_pending(0)

@@ -38,7 +38,7 @@ class SlowRunner:
 def main() -> None:
     configure_logging("worker-0", "json")
     stop = StopSignal()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, stop.on_signal)
     settings = SharedSettings()
     hints = WorkQueue.of(settings)
     runner = cast(BatchRunner, SlowRunner(Path(sys.argv[1]), float(sys.argv[2])))

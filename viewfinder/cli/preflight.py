@@ -14,7 +14,6 @@ from pathlib import Path
 
 from viewfinder.cli.programs import Program
 from viewfinder.cli.stack_settings import StackSettings
-from viewfinder.queue import WorkQueue, connect
 
 _LEAST_FREE_BYTES = 500 << 20
 # Cut off by supervisord's configuration format.
@@ -136,6 +135,8 @@ def _bind_error(host: str, port: int) -> OSError | None:
 def _redis_problems(settings: StackSettings) -> Iterator[str]:
     if not settings.redis_host:
         return
+    from viewfinder.queue import WorkQueue, connect  # takes as long to import as all the rest
+
     queue = WorkQueue(connect(settings, timeout_s=3.0))
     if not queue.ping():
         yield (

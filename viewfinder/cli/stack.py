@@ -162,6 +162,10 @@ class Stack:
                 return
             if not _is_alive(pid):
                 return
+            with suppress(NotRunningError):
+                # It may notice only a second later that a child is gone, unless it is asked for
+                # something.
+                self.client.pid()
             time.sleep(_POLL_S)
         with suppress(ProcessLookupError):
             os.kill(pid, 9)
