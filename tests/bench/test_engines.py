@@ -124,6 +124,12 @@ def test_building_only_needs_a_folder_that_stays() -> None:
     assert "--keep" in re.sub(r"\s+", " ", answer.output)
 
 
+def test_an_engine_that_nobody_knows_is_refused_with_those_that_are_known() -> None:
+    answer = CliRunner().invoke(make_app(), ["bench", "engines", "--engine", "usearch2"])
+    assert answer.exit_code == 2
+    assert "edge, faiss_hnsw, usearch, qdrant_local" in re.sub(r"\s+", " ", answer.output)
+
+
 def _nobody(_: str) -> None:
     pass
 

@@ -234,6 +234,9 @@ def engines(
     kind: Annotated[Literal["clustered", "uniform"], typer.Option()] = "clustered",
     queries: Annotated[int, typer.Option("--queries", "-n", min=1)] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated. Else all.")
+    ] = None,
     keep: Annotated[
         Path | None,
         typer.Option(
@@ -270,11 +273,15 @@ def engines(
     from bench.engine_table import show, told_to
     from bench.engines import PeerPlan, measure_peers
     from bench.figures import write_json
+    from bench.peers import PACKAGES
     from bench.synthetic import Recipe
 
     check_folders(json_file)
     if build_only and keep is None:
         raise fail("--build-only: say with --keep where to build", WRONG_ARGUMENT)
+    if unknown := sorted(set(engine or ()) - set(PACKAGES)):
+        raise fail(f"--engine {unknown[0]}: one of {', '.join(PACKAGES)}", WRONG_ARGUMENT)
+    chosen = {name: PACKAGES[name] for name in PACKAGES if not engine or name in engine}
     plan = PeerPlan(
         Recipe(count, dim, kind, seed),
         queries,
@@ -284,7 +291,7 @@ def engines(
     )
     try:
         with told_to(Console(stderr=True, log_path=False)) as told:
-            run = measure_peers(plan, told)
+            run = measure_peers(plan, told, chosen)
     except EncoderProblem as problem:
         raise fail(str(problem), WRONG_ARGUMENT) from None
     except CannotCompare as error:
