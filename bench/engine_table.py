@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.engines import PeerRun
 
 _ROWS = {
     "build s": ("build_s", 1),
-    "memory MiB": ("memory_mib", 0),
     "disk MiB": ("disk_mib", 0),
+    "open s": ("open_s", 1),
+    "memory MiB": ("memory_mib", 0),
+    "  of files": ("mapped_mib", 0),
     "p50 ms": ("p50_ms", 2),
     "p95 ms": ("p95_ms", 2),
     "recall@10": ("recall", 3),
@@ -26,10 +32,25 @@ def show(console: Console, run: PeerRun) -> None:
     console.print(f"{recipe.count:,} {recipe.kind} vectors of {recipe.dim}, {run.queries} queries")
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for one in run.rows:
-        table.add_column(one.name, justify="right", no_wrap=True)
+    for engine in run.built:
+        table.add_column(engine, justify="right", no_wrap=True)
+    figures = run.figures()
     for title, (name, digits) in _ROWS.items():
-        table.add_row(title, *(f"{getattr(one, name):,.{digits}f}" for one in run.rows))
+        values = [figures.get(f"{engine}_{name}") for engine in run.built]
+        if None not in values:  # asked, not only built
+            table.add_row(title, *(f"{value:,.{digits}f}" for value in values))
     console.print(table)
     for name, reason in run.skipped.items():
         console.print(f"{name} is left out: {reason}", style="yellow", markup=False)
+
+
+@contextmanager
+def told_to(console: Console) -> Iterator[Callable[[str], None]]:
+    """What is under way, and for how long; lines with the time where nobody sits at it."""
+    if not console.is_terminal:
+        yield lambda said: console.log(said, markup=False, highlight=False)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("...", total=None)
+        yield lambda said: progress.update(task, description=said)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
-_M, _EF_CONSTRUCT, _EF = 16, 200, 128
+M, EF_CONSTRUCT, _EF = 16, 200, 128
 
 PACKAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -38,11 +38,14 @@ class Peer(Protocol):
         """The nearest rows, those of one category only where one is given."""
 
     def save(self) -> None:
-        """Onto the disk."""
+        """Onto the disk; it takes no more calls but `close`."""
+
+    def close(self) -> None:
+        """Lets go of the files."""
 
 
 def open_peer(name: str, folder: Path, dim: int) -> Peer:
-    """An empty engine in an empty folder."""
+    """The engine that was saved in the folder, an empty one in an empty folder."""
     makers: dict[str, Callable[[Path, int], Peer]] = {
         "edge": EdgePeer,
         "faiss_hnsw": FaissPeer,
@@ -59,9 +62,13 @@ class EdgePeer:
         from search_service.edge_shard import EdgeShard
         from search_service.engine_options import EngineOptions
 
-        options = EngineOptions(m=_M, ef_construct=_EF_CONSTRUCT, ef=_EF)
-        self._shard = EdgeShard(folder / "edge", options, for_building=True)
-        self._shard.create(dim)
+        options = EngineOptions(m=M, ef_construct=EF_CONSTRUCT, ef=_EF)
+        place = folder / "edge"
+        is_new = not place.exists()
+        # As search_service opens it, which builds by a process of its own.
+        self._shard = EdgeShard(place, options, for_building=is_new)
+        if is_new:
+            self._shard.create(dim)
 
     def add(self, start: int, vectors: FloatArray, categories: NDArray[np.int16]) -> None:
         """With the category as payload."""
@@ -91,6 +98,10 @@ class EdgePeer:
         """It is on the disk already."""
         self._shard.close()
 
+    def close(self) -> None:
+        """Of the shard."""
+        self._shard.close()
+
 
 class FaissPeer:
     """faiss IndexHNSWFlat; a filter is a selector that the walk through the graph asks."""
@@ -100,18 +111,21 @@ class FaissPeer:
 
         self._faiss: Any = faiss
         faiss.omp_set_num_threads(1)
-        self._folder = folder
-        self._index: Any = faiss.IndexHNSWFlat(dim, _M, faiss.METRIC_INNER_PRODUCT)
-        self._index.hnsw.efConstruction = _EF_CONSTRUCT
-        self._categories: list[NDArray[np.int16]] = []
+        self._file = folder / "index.faiss"
+        self._categories = _Categories(folder)
         self._selectors: dict[int, Any] = {}
+        if self._file.exists():
+            self._index: Any = faiss.read_index(str(self._file))
+        else:
+            self._index = faiss.IndexHNSWFlat(dim, M, faiss.METRIC_INNER_PRODUCT)
+            self._index.hnsw.efConstruction = EF_CONSTRUCT
 
     def add(self, start: int, vectors: FloatArray, categories: NDArray[np.int16]) -> None:
         """Into the graph at once."""
         if self._index.ntotal != start:
             raise ValueError(f"rows come in order: {start} after {self._index.ntotal}")
         self._index.add(vectors)
-        self._categories.append(categories)
+        self._categories.add(categories)
 
     def build(self) -> None:
         """Adding has built it."""
@@ -125,12 +139,16 @@ class FaissPeer:
         return [int(row) for row in rows[0] if row >= 0]
 
     def save(self) -> None:
-        """One file."""
-        self._faiss.write_index(self._index, str(self._folder / "index.faiss"))
+        """One file, and the categories."""
+        self._faiss.write_index(self._index, str(self._file))
+        self._categories.save()
+
+    def close(self) -> None:
+        """It has read all there is."""
 
     def _selector(self, category: int) -> Any:
         if category not in self._selectors:
-            is_in = np.concatenate(self._categories) == category
+            is_in = self._categories.all == category
             self._selectors[category] = self._faiss.IDSelectorBitmap(
                 np.packbits(is_in, bitorder="little")
             )
@@ -146,38 +164,42 @@ class UsearchPeer:
     def __init__(self, folder: Path, dim: int) -> None:
         from usearch.index import Index
 
-        self._folder = folder
+        self._file = folder / "index.usearch"
         self._index: Any = Index(
             ndim=dim,
             metric="cos",
             dtype="bf16",
-            connectivity=_M,
-            expansion_add=_EF_CONSTRUCT,
+            connectivity=M,
+            expansion_add=EF_CONSTRUCT,
             expansion_search=_EF,
         )
-        self._categories: list[NDArray[np.int16]] = []
-        self._all: NDArray[np.int16] = np.zeros(0, np.int16)
+        self._categories = _Categories(folder)
+        if self._file.exists():
+            self._index.load(str(self._file))
 
     def add(self, start: int, vectors: FloatArray, categories: NDArray[np.int16]) -> None:
         """Into the graph at once."""
         self._index.add(np.arange(start, start + len(vectors)), vectors, threads=1)
-        self._categories.append(categories)
+        self._categories.add(categories)
 
     def build(self) -> None:
         """Adding has built it."""
-        self._all = np.concatenate(self._categories)
 
     def search(self, query: FloatArray, limit: int, category: int | None) -> Sequence[int]:
         """Fewer than `limit` where too few of the nearest are of the category."""
         wanted = limit if category is None else limit * self._TIMES
         rows = self._index.search(query, wanted, threads=1).keys.astype(np.int64)
         if category is not None:
-            rows = rows[self._all[rows] == category]
+            rows = rows[self._categories.all[rows] == category]
         return [int(row) for row in rows[:limit]]
 
     def save(self) -> None:
-        """One file."""
-        self._index.save(str(self._folder / "index.usearch"))
+        """One file, and the categories."""
+        self._index.save(str(self._file))
+        self._categories.save()
+
+    def close(self) -> None:
+        """It has read all there is."""
 
 
 class LocalPeer:
@@ -188,8 +210,9 @@ class LocalPeer:
 
         self._models: Any = models
         self._client: Any = QdrantClient(path=str(folder / "local"))
-        vectors = models.VectorParams(size=dim, distance=models.Distance.COSINE)
-        self._client.create_collection("peer", vectors_config=vectors)
+        if not self._client.collection_exists("peer"):
+            vectors = models.VectorParams(size=dim, distance=models.Distance.COSINE)
+            self._client.create_collection("peer", vectors_config=vectors)
 
     def add(self, start: int, vectors: FloatArray, categories: NDArray[np.int16]) -> None:
         """With the category as payload."""
@@ -218,3 +241,32 @@ class LocalPeer:
     def save(self) -> None:
         """It is on the disk already."""
         self._client.close()
+
+    def close(self) -> None:
+        """Of the client."""
+        self._client.close()
+
+
+class _Categories:
+    """Beside an engine that keeps no payload: the category of each row."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "categories.npy"
+        self._parts: list[NDArray[np.int16]] = []
+        if self._file.exists():
+            self._parts.append(np.load(self._file))
+
+    def add(self, categories: NDArray[np.int16]) -> None:
+        """Of the next rows."""
+        self._parts.append(categories)
+
+    @property
+    def all(self) -> NDArray[np.int16]:
+        """Of all rows."""
+        if len(self._parts) != 1:
+            self._parts = [np.concatenate(self._parts)]
+        return self._parts[0]
+
+    def save(self) -> None:
+        """One file."""
+        np.save(self._file, self.all)

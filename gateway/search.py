@@ -154,12 +154,22 @@ async def similar(
     score_threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
     min_relevance: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
     filters: Annotated[str, Query(description="A JSON object", max_length=16_384)] = "{}",
+    weight: Annotated[api.Weight, Query(description="Of this picture, beside `examples`")] = 1.0,
     negative: Annotated[list[api.QueryText] | None, Query(max_length=api.MAX_NEGATIVES)] = None,
+    example: Annotated[
+        list[str] | None,
+        Query(
+            alias="examples",
+            description='JSON objects as in POST /search, such as `{"text": "at night"}`',
+            max_length=api.MAX_EXAMPLES,
+        ),
+    ] = None,
     facets: Annotated[list[api.FacetKey] | None, Query(max_length=api.MAX_FACETS)] = None,
     group_by: api.GroupBy | None = None,
     collapse: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.0,
     sort: api.Sort = "relevance",
     cursor: Annotated[str | None, Query(max_length=api.MAX_CURSOR_CHARS)] = None,
+    exact: bool = False,
 ) -> Response:
     """Nearest pictures to this one, itself left out."""
     start = time.perf_counter()
@@ -170,12 +180,15 @@ async def similar(
             "score_threshold": score_threshold,
             "min_relevance": min_relevance,
             "filters": parse_object(filters, "filters"),
+            "weight": weight,
             "negative": negative or [],
+            "examples": [parse_object(one, "examples") for one in example or []],
             "facets": facets or [],
             "group_by": group_by,
             "collapse": collapse,
             "sort": sort,
             "cursor": cursor or None,
+            "exact": exact,
         }
     )
     wanted = search_request(options)

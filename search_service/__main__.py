@@ -38,7 +38,9 @@ async def serve(settings: SearchSettings, collections: Collections) -> None:
     telling = _start_telling(settings, collections)
     preparing = asyncio.create_task(_prepare(collections, encoder))
     server = RpcServer(settings.listen_address_of("search"))
-    adapter = SearchAdapter(collections, Searcher(collections, encoder), settings.collection)
+    indexed = settings.engine_options.indexed_metadata
+    searcher = Searcher(collections, encoder, indexed_metadata=indexed)
+    adapter = SearchAdapter(collections, searcher, settings.collection)
     server.add(search_pb2_grpc.add_SearchServiceServicer_to_server, adapter, FULL_NAME)
     try:
         await server.run()

@@ -10,7 +10,6 @@ import numpy as np
 import qdrant_edge as edge
 
 from search_service.filters import (
-    METADATA_PREFIX,
     AnyMoment,
     AnyOf,
     Condition,
@@ -22,6 +21,7 @@ from search_service.filters import (
     NumberRange,
     TimeRange,
 )
+from search_service.metadata_keys import paths_of
 
 
 def edge_filter(conditions: Sequence[Condition], without: frozenset[UUID] = frozenset()) -> Any:
@@ -38,21 +38,9 @@ def _one(condition: Condition) -> Any:
     if isinstance(condition, Not):
         return edge.Filter(must_not=[_one(condition.condition)])
     alternatives = [
-        field for path in _paths(condition.key) for field in _field_conditions(path, condition)
+        field for path in paths_of(condition.key) for field in _field_conditions(path, condition)
     ]
     return alternatives[0] if len(alternatives) == 1 else edge.Filter(should=alternatives)
-
-
-def _paths(key: str) -> list[str]:
-    """Where the value may stand. `metadata.a.b` is the key "a.b", or "b" inside of "a"."""
-    if not key.startswith(METADATA_PREFIX):
-        return [key]
-    name = key.removeprefix(METADATA_PREFIX)
-    whole = f'metadata."{name}"'
-    parts = name.split(".")
-    if len(parts) == 1 or not all(parts):
-        return [whole]
-    return [whole, ".".join(["metadata", *(f'"{part}"' for part in parts)])]
 
 
 def _field_conditions(path: str, condition: FieldCondition) -> list[Any]:

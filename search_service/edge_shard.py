@@ -34,8 +34,9 @@ from search_service.edge_points import (
     vectors_with,
 )
 from search_service.engine_options import EngineOptions
-from search_service.filters import FILTER_KEYS, Condition
+from search_service.filters import Condition
 from search_service.late import PAGES, late_options
+from search_service.metadata_keys import missing_indexes
 from search_service.vector_index import (
     FacetCount,
     IndexFault,
@@ -54,6 +55,8 @@ _SCHEMA = {
     "integer": edge.PayloadSchemaType.Integer,
     "time": edge.PayloadSchemaType.Datetime,
     "place": edge.PayloadSchemaType.Geo,
+    "number": edge.PayloadSchemaType.Float,
+    "flag": edge.PayloadSchemaType.Bool,
 }
 _SHOWN_FROM = ("payload_storage", "vector_storage-words/store")
 _DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
@@ -115,7 +118,7 @@ class EdgeShard:
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.parent.mkdir(parents=True, exist_ok=True)
             shard = edge.EdgeShard.create(str(fresh), self._config(dim, multi))
-            _index_keys(shard)
+            self._index_keys(shard)
             shard.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             fresh.rename(self._folder)
@@ -330,13 +333,20 @@ class EdgeShard:
                 shard = edge.EdgeShard.load(str(self._folder), self._config(dim, multi))
                 if shard.info().points_count != shard.count(edge.CountRequest(exact=True)):
                     shard.optimize()
-                _index_keys(shard)
+                self._index_keys(shard)
                 self._shard = shard
             if not self._for_building:
                 _read_ahead(self._folder)
             self._dim, self._multi = dim, multi
         except (IndexFault, OSError, ValueError, KeyError, TypeError) as error:
             raise IndexUnusable(_why_unusable(self._folder, error)) from error
+
+    def _index_keys(self, shard: Any) -> None:
+        """Filters on these are quick; an index of before a key was known gets what it lacks."""
+        present = {path: told.data_type for path, told in shard.info().payload_schema.items()}
+        missing = missing_indexes(self._options.indexed_metadata, present, _SCHEMA)
+        for path, kind in missing.items():
+            shard.update(edge.UpdateOperation.create_field_index(path, kind))
 
     def _require_space(self) -> None:
         place = next(path for path in (self._folder, *self._folder.parents) if path.exists())
@@ -379,14 +389,6 @@ def _read_ahead(folder: Path) -> None:
         for file in folder.glob(f"segments/*/{place}/*.dat"):
             with suppress(OSError), file.open("rb") as opened:
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
-
-
-def _index_keys(shard: Any) -> None:
-    """Filters on every key are quick; an index of before a key was known gets what it lacks."""
-    known = shard.info().payload_schema
-    for key, kind in FILTER_KEYS.items():
-        if key not in known:
-            shard.update(edge.UpdateOperation.create_field_index(key, _SCHEMA[kind]))
 
 
 def _add_words(folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
+
+from search_service.metadata_keys import MetadataKind
 
 _DENSE_SHARE = 0.5  # what a filter leaves of the points, up to which ef needs no widening
 _WIDEST = 8.0
@@ -19,7 +22,7 @@ class EngineOptions:
     int8 and ranked again by the full vectors. `scan_points`: when a filter leaves fewer, all of
     them are compared; a graph finds too little among so few. `min_free_bytes`: writes are refused
     below it; the engine writes through mapped files, and one that cannot grow kills the process.
-    `late_*`: of the rows of pages, see late.py.
+    `late_*`: of the rows of pages, see late.py. `indexed_metadata`: see metadata_keys.py.
     """
 
     m: int = 16
@@ -34,6 +37,7 @@ class EngineOptions:
     min_free_bytes: int = 128 << 20
     late_quantisation: LateQuantisation = "none"
     late_on_disk: bool = True
+    indexed_metadata: Mapping[str, MetadataKind] = field(default_factory=dict)
 
     def suiting(self, ef: int | None, limit: int, best: int | None) -> EngineOptions:
         """For a query with its own `ef`, that fetches `limit` of which `best` are wanted."""

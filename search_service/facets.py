@@ -1,8 +1,8 @@
 """Facets: which values a key has among what meets the filters, and how often.
 
-Keys of our own have an index in the engine, which counts all pictures. A user's own key has none:
-making one takes 20 us a picture, in which the embedded engine answers nobody. Its values are
-counted among the best hits of the query instead, and that is told.
+Keys of our own have an index in the engine, which counts all pictures, and so have a user's own
+that the settings name as texts or flags. The values of others are counted among the best hits of
+the query instead, and that is told.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from search_service.conditions import Condition
 from search_service.filters import METADATA_PREFIX, check_key
+from search_service.metadata_keys import MetadataKind, facet_path
 from search_service.vector_index import FacetCount, IndexQuery, ScoredPoint
 from viewfinder.errors import UnknownFilterKey
 
@@ -58,21 +59,26 @@ async def count_facets(
     query: IndexQuery,
     collection: Counted,
     find: Callable[[IndexQuery], Awaitable[list[ScoredPoint]]],
+    indexed: Mapping[str, MetadataKind],
 ) -> list[Facet]:
     """In the order of the keys."""
     payloads: list[Mapping[str, Any]] = []
     among = 0
-    if any(key.startswith(METADATA_PREFIX) for key in keys):
+    paths = {
+        key: facet_path(key, indexed) if key.startswith(METADATA_PREFIX) else key for key in keys
+    }
+    if None in paths.values():
         asked = replace(query, limit=MOST_COUNTED + 1, with_payload=True, with_vectors=False)
         hits = await find(asked)
         payloads = [hit.payload for hit in hits[:MOST_COUNTED]]
         among = MOST_COUNTED if len(hits) > MOST_COUNTED else 0
     facets = []
     for key in keys:
-        if key.startswith(METADATA_PREFIX):
+        path = paths[key]
+        if path is None:
             facets.append(Facet(key, _count(key, payloads), among))
             continue
-        counts = await collection.facet(key, query.conditions, MAX_VALUES)
+        counts = await collection.facet(path, query.conditions, MAX_VALUES)
         facets.append(Facet(key, tuple(one for one in counts if one.count)))
     return facets
 

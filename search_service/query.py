@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from search_service.filters import parse_filters
 from search_service.folding import Found
 from search_service.fusion import WordSearch
 from search_service.late_search import DocumentEncoder, LateQuery, LateSearch
+from search_service.metadata_keys import MetadataKind, check_kinds
 from search_service.mode import NEEDED, WEIGHTS, word_search
 from search_service.page_search import FusedSearch, Page, find_page
 from search_service.paging import (
@@ -85,11 +86,16 @@ class Searcher:
     """Embeds the query with the encoder of the active collection, and asks that."""
 
     def __init__(
-        self, collections: Collections, encoder: QueryEncoder, words: Bm25Words | None = None
+        self,
+        collections: Collections,
+        encoder: QueryEncoder,
+        words: Bm25Words | None = None,
+        indexed_metadata: Mapping[str, MetadataKind] | None = None,
     ) -> None:
         self._collections = collections
         self._encoder = encoder
         self._words = words or Bm25Words()
+        self._indexed = indexed_metadata or {}
         self._vectors = VectorMemory()
         self._relevance = Relevance(encoder)
         self._late = LateSearch(collections, encoder)
@@ -109,6 +115,7 @@ class Searcher:
         of_documents = wanted.mode == "document"
         judged_by_look = wanted.mode not in NEEDED
         conditions = parse_filters(wanted.filters)
+        check_kinds(conditions, self._indexed)
         if wanted.mode in NEEDED:
             conditions = (*conditions, Exists(NEEDED[wanted.mode]))
         collection = self._collections.active  # the same all through, also when it is switched
@@ -167,7 +174,9 @@ class Searcher:
                 keep = partial(_speaks, by_words, curve, late_curve, least, of_documents)
             fused = FusedSearch(beside.find, weights.look, pages_found=of_documents, keep=keep)
         page = await find_page(wanted, query, cursor, find, collection, fused, curve)
-        facets = await count_facets(wanted.facets, query, collection, find) if wanted.facets else ()
+        facets: Sequence[Facet] = ()
+        if wanted.facets:
+            facets = await count_facets(wanted.facets, query, collection, find, self._indexed)
         return Answer(
             page.hits,
             epoch,

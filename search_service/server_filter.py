@@ -10,7 +10,6 @@ from uuid import UUID
 from qdrant_client import models
 
 from search_service.filters import (
-    METADATA_PREFIX,
     AnyMoment,
     AnyOf,
     Condition,
@@ -22,6 +21,7 @@ from search_service.filters import (
     NumberRange,
     TimeRange,
 )
+from search_service.metadata_keys import paths_of
 
 
 def server_filter(
@@ -45,21 +45,9 @@ def _one(condition: Condition) -> models.Condition:
     if isinstance(condition, Not):
         return models.Filter(must_not=[_one(condition.condition)])
     alternatives = [
-        field for path in _paths(condition.key) for field in _field_conditions(path, condition)
+        field for path in paths_of(condition.key) for field in _field_conditions(path, condition)
     ]
     return alternatives[0] if len(alternatives) == 1 else models.Filter(should=alternatives)
-
-
-def _paths(key: str) -> list[str]:
-    """Where the value may stand. `metadata.a.b` is the key "a.b", or "b" inside of "a"."""
-    if not key.startswith(METADATA_PREFIX):
-        return [key]
-    name = key.removeprefix(METADATA_PREFIX)
-    whole = f'metadata."{name}"'
-    parts = name.split(".")
-    if len(parts) == 1 or not all(parts):
-        return [whole]
-    return [whole, ".".join(["metadata", *(f'"{part}"' for part in parts)])]
 
 
 def _field_conditions(path: str, condition: FieldCondition) -> list[Any]:

@@ -7,7 +7,7 @@ replicas have applied it and have it in their logs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,9 +17,15 @@ from qdrant_client import models
 from search_service.engine_options import EngineOptions
 from search_service.filters import Condition
 from search_service.late import PAGES, late_options
+from search_service.metadata_keys import missing_indexes
 from search_service.server_connection import CollectionMissing, PointMissing, ServerConnection
 from search_service.server_filter import has_id, server_filter
-from search_service.server_layout import creation, late_params, missing_indexes, search_params
+from search_service.server_layout import (
+    PAYLOAD_SCHEMA,
+    creation,
+    late_params,
+    search_params,
+)
 from search_service.server_options import ServerLayout
 from search_service.server_points import (
     WORDS,
@@ -110,11 +116,13 @@ class ServerIndex:
         await self.add_payload_indexes(info.payload_schema)
         self._dim = dim
 
-    async def add_payload_indexes(self, present: dict[str, Any]) -> None:
-        """Those of the filterable keys that are not `present`."""
-        for key, schema in missing_indexes(present).items():
+    async def add_payload_indexes(self, present: Mapping[str, models.PayloadIndexInfo]) -> None:
+        """Those that are to be, and are not `present`."""
+        kinds = {path: told.data_type for path, told in present.items()}
+        missing = missing_indexes(self._options.indexed_metadata, kinds, PAYLOAD_SCHEMA)
+        for path, kind in missing.items():
             await self._connection.call(
-                self._client.create_payload_index(self._name, key, schema, wait=True), _CREATE_S
+                self._client.create_payload_index(self._name, path, kind, wait=True), _CREATE_S
             )
 
     async def drop(self) -> None:

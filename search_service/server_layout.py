@@ -8,7 +8,6 @@ from typing import Any
 from qdrant_client import models
 
 from search_service.engine_options import EngineOptions
-from search_service.filters import FILTER_KEYS
 from search_service.late import PAGES, POOLED, late_options
 from search_service.server_options import ServerLayout
 from search_service.server_points import WORDS
@@ -19,6 +18,8 @@ PAYLOAD_SCHEMA = MappingProxyType(
         "integer": models.PayloadSchemaType.INTEGER,
         "time": models.PayloadSchemaType.DATETIME,
         "place": models.PayloadSchemaType.GEO,
+        "number": models.PayloadSchemaType.FLOAT,
+        "flag": models.PayloadSchemaType.BOOL,
     }
 )
 
@@ -42,7 +43,7 @@ def creation(
         "shard_number": layout.shards or None,
         "replication_factor": layout.replicas,
         "write_consistency_factor": layout.write_consistency,
-        # Hosted servers refuse filters on keys without an index; metadata.* are such keys.
+        # Hosted servers refuse filters on keys without an index; most metadata.* are such keys.
         "strict_mode_config": models.StrictModeConfig(enabled=False),
     }
 
@@ -90,11 +91,6 @@ def _int8() -> models.ScalarQuantization:
             type=models.ScalarType.INT8, quantile=0.99, always_ram=True
         )
     )
-
-
-def missing_indexes(present: dict[str, Any]) -> dict[str, models.PayloadSchemaType]:
-    """The filterable keys that have no payload index yet, and which one they want."""
-    return {key: PAYLOAD_SCHEMA[kind] for key, kind in FILTER_KEYS.items() if key not in present}
 
 
 def search_params(

@@ -333,7 +333,7 @@ class Client(Operations, Questions, Descriptions):
         )
 
     def similar(self, image_id: UUID | str, **options: Unpack[SearchOptions]) -> api.SearchResponse:
-        """The pictures most like one that is here; itself left out. Takes no `examples`, `weight`.
+        """The pictures most like one that is here; itself left out.
 
         Raises:
             ImageNotFound, ImageNotIndexed: there is none, or it has no vector yet.

@@ -35,7 +35,16 @@ async def test_more_like_a_picture_that_waits_is_a_409_with_its_state(
 
 
 @pytest.mark.parametrize(
-    "query", ["top_k=0", "top_k=101", "score_threshold=2", "score_threshold=nan"]
+    "query",
+    [
+        "top_k=0",
+        "top_k=101",
+        "score_threshold=2",
+        "score_threshold=nan",
+        "weight=0",
+        "examples=at+night",
+        'examples={"text": "at night", "weight": 0}',
+    ],
 )
 async def test_a_wrong_question_for_more_is_a_422(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"/images/{IMAGE_ID}/similar?{query}")).status_code == 422
@@ -52,11 +61,20 @@ async def test_similar_takes_options_in_its_address(
         ("facets", "camera"),
         ("group_by", "document"),
         ("sort", "newest"),
+        ("weight", "2"),
+        ("examples", '{"text": "at night", "weight": 0.5}'),
+        ("examples", f'{{"image_id": "{OTHER_ID}", "weight": -1}}'),
+        ("exact", "true"),
     ]
     answer = await client.get(f"/images/{IMAGE_ID}/similar", params=parameters)
     assert answer.status_code == 200
     asked = services.search.last()
     assert asked.filters == struct(tags="a")
-    assert [one.text for one in asked.also] == ["a toy"]
+    assert [(one.text or one.image_id, one.weight) for one in asked.also[1:]] == [
+        ("at night", 0.5),
+        (OTHER_ID, -1),
+    ]
+    assert asked.also[0].text == "a toy"
+    assert (asked.weight, asked.exact) == (2, True)
     assert list(asked.facets) == ["tags", "camera"]
     assert (asked.group_by, asked.sort) == ("document", "newest")

@@ -9,6 +9,7 @@ import numpy as np
 
 from search_service.encoder_binding import EncoderSpec
 from search_service.engine_options import EngineOptions
+from search_service.filters import FILTER_KEYS
 from search_service.server_collections import ServerCollections
 from search_service.server_options import ServerLayout
 from search_service.vector_index import IndexQuery
@@ -16,7 +17,15 @@ from tests.search_service.points import DIM, SPEC, ids_of, some_points
 from tests.search_service.qdrant_protocol_stub import QdrantStub
 
 NEXT = dataclasses.replace(SPEC, name="Next Encoder", revision="r2", dim=2 * DIM)
-OPTIONS = EngineOptions(m=24, ef_construct=300, ef=99, oversampling=3.0, scan_points=64)
+OPTIONS = EngineOptions(
+    m=24,
+    ef_construct=300,
+    ef=99,
+    oversampling=3.0,
+    scan_points=64,
+    indexed_metadata={"a.b": "number"},
+)
+INDEXED = {*FILTER_KEYS, 'metadata."a.b"', 'metadata."a"."b"'}
 LAYOUT = ServerLayout(shards=6, replicas=3, write_consistency=2)
 
 

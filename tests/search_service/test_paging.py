@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from search_service.encoder_binding import EncoderSpec
 from search_service.paging import Cursor, decode
 from search_service.query import Searcher
 from search_service.vector_index import IndexPoint, Vector
-from search_service.wanted import ByText, Wanted
+from search_service.wanted import BySimilar, ByText, Example, Wanted
 from tests.search_service.conftest import FakeEncoder
 from tests.search_service.points import SPEC, ids_of, point, some_points, unit
 from tests.search_service.requests import ids_in, upsert_of
@@ -168,6 +169,47 @@ async def test_a_cursor_is_of_one_question_and_one_encoder(
     request.text = QUERY
     with pytest.raises(InvalidRequest, match="another encoder"):
         await stub.Search(request)
+
+
+async def test_whatever_changes_the_results_makes_another_question(
+    collections: CollectionSet, encoder: FakeEncoder
+) -> None:
+    points, vectors = some_points(30)
+    await collections.upsert(SPEC, points, vectors, beside=False)
+    searcher = Searcher(collections, encoder)
+    first = Wanted(ByText(QUERY), top_k=5)
+    cursor = (await searcher.search(first)).next_cursor
+    same: dict[str, Any] = {"top_k": 7, "facets": ("tags",)}
+    other: dict[str, Any] = {
+        "query": ByText(QUERY, "hybrid"),
+        "score_threshold": 0.01,
+        "min_relevance": 0.01,
+        "filters": {"category": "x"},
+        "weight": 2.0,
+        "also": (Example(ByText("a cat"), 0.1),),
+        "group_by": "document",
+        "collapse": 0.99,
+        "sort": "newest",
+        "exact": True,
+    }
+    options = {field.name for field in fields(Wanted)}
+    assert {*same, *other, "cursor"} == options, "say of a new option which of them it is"
+    assert (await searcher.search(replace(first, cursor=cursor, **same))).hits
+    for name, value in other.items():
+        with pytest.raises(InvalidRequest, match="another search"):
+            await searcher.search(replace(first, cursor=cursor, **{name: value}))
+
+
+async def test_a_cursor_of_one_picture_is_not_anothers(
+    collections: CollectionSet, encoder: FakeEncoder
+) -> None:
+    points, vectors = some_points(30)
+    await collections.upsert(SPEC, points, vectors, beside=False)
+    searcher = Searcher(collections, encoder)
+    first = Wanted(BySimilar(str(points[0].id)), top_k=5)
+    cursor = (await searcher.search(first)).next_cursor
+    with pytest.raises(InvalidRequest, match="another search"):
+        await searcher.search(Wanted(BySimilar(str(points[1].id)), top_k=5, cursor=cursor))
 
 
 def test_a_cursor_is_read_as_it_was_written() -> None:

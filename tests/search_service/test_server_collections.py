@@ -10,7 +10,7 @@ from qdrant_client import models
 
 from search_service.engine_options import EngineOptions
 from search_service.epoch import ClockEpoch
-from search_service.filters import FILTER_KEYS, parse_filters
+from search_service.filters import parse_filters
 from search_service.server_collections import ServerCollections
 from search_service.server_connection import connect
 from search_service.server_index import ServerIndex
@@ -18,7 +18,7 @@ from search_service.server_options import ServerAddress
 from search_service.vector_index import IndexFault, IndexQuery
 from tests.search_service.points import DIM, SPEC, point, some_points
 from tests.search_service.qdrant_protocol_stub import QdrantStub
-from tests.search_service.server_replicas import NEXT, OpenReplica, fill, found, names_on
+from tests.search_service.server_replicas import INDEXED, NEXT, OpenReplica, fill, found, names_on
 from viewfinder.errors import EncoderMismatch, InvalidRequest
 
 
@@ -51,7 +51,8 @@ async def test_the_first_vectors_make_a_collection_as_the_settings_say(
     assert asked.sparse_vectors_config.map["words"].modifier == wire.Modifier.Idf
     assert not asked.strict_mode_config.enabled
     [name] = await names_on(qdrant)
-    assert set(qdrant.payload_indexes[name]) == set(FILTER_KEYS)
+    assert set(qdrant.payload_indexes[name]) == INDEXED
+    assert qdrant.payload_indexes[name]['metadata."a.b"'] == models.PayloadSchemaType.FLOAT
     assert qdrant.payload_indexes[name]["taken_at"] == models.PayloadSchemaType.DATETIME
 
 
@@ -114,7 +115,7 @@ async def test_a_collection_that_lacks_a_payload_index_is_given_one(
     [name] = await names_on(qdrant)
     del qdrant.payload_indexes[name]["camera"]  # killed half way, or made by an older version
     await open_replica()
-    assert set(qdrant.payload_indexes[name]) == set(FILTER_KEYS)
+    assert set(qdrant.payload_indexes[name]) == INDEXED
 
 
 async def test_what_the_server_does_in_the_background_is_told(

@@ -234,31 +234,60 @@ def engines(
     kind: Annotated[Literal["clustered", "uniform"], typer.Option()] = "clustered",
     queries: Annotated[int, typer.Option("--queries", "-n", min=1)] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="What is built stays here and is used again; else a temporary folder.",
+        ),
+    ] = None,
+    build_only: Annotated[
+        bool,
+        typer.Option(
+            "--build-only", help="Ask later, by the same command without this: needs --keep."
+        ),
+    ] = False,
+    local_mode_up_to: Annotated[
+        int,
+        typer.Option(min=0, help="Leave qdrant-client's local mode out of more points than these."),
+    ] = 100_000,
     json_file: JsonFile = None,
 ) -> None:
     """Put other vector engines beside ours: same vectors, same queries, this machine.
 
     Qdrant Edge, faiss HNSW, usearch, qdrant-client's local mode: pip install 'viewfinder[bench]'.
-    Those that are missing are named and left out.
+    Those that are missing are named and left out. All are built first, which for a million takes
+    hours and about 10 GB, then asked one shortly after the other, which wants a quiet machine.
 
     viewfinder bench engines --count 100000 --json engines.json
+
+    viewfinder bench engines --count 1000000 --keep ./engines --build-only
     """
     from rich.console import Console
 
     from bench.encoders import EncoderProblem
-    from bench.engine_table import show
-    from bench.engines import measure_peers
+    from bench.engine_inputs import CannotCompare
+    from bench.engine_table import show, told_to
+    from bench.engines import PeerPlan, measure_peers
     from bench.figures import write_json
     from bench.synthetic import Recipe
 
     check_folders(json_file)
-    waiting = Console(stderr=True)
+    if build_only and keep is None:
+        raise fail("--build-only: say with --keep where to build", WRONG_ARGUMENT)
+    plan = PeerPlan(
+        Recipe(count, dim, kind, seed),
+        queries,
+        keep=None if keep is None else keep.absolute(),
+        ask=not build_only,
+        local_mode_most=local_mode_up_to,
+    )
     try:
-        with waiting.status("...") as status:
-            run = measure_peers(Recipe(count, dim, kind, seed), queries, status.update)
+        with told_to(Console(stderr=True, log_path=False)) as told:
+            run = measure_peers(plan, told)
     except EncoderProblem as problem:
         raise fail(str(problem), WRONG_ARGUMENT) from None
-    except RuntimeError as error:
+    except CannotCompare as error:
         raise fail(str(error)) from None
     show(Console(highlight=False), run)
     if json_file is not None:

@@ -34,6 +34,8 @@ _POLL_S = 0.1
 
 UPLOAD = Program("upload", "upload_service")
 SEARCH = Program("search", "search_service")
+NO_GRAPH = {"VIEWFINDER_BUILD_ABOVE": str(10**9)}
+"""For a search_service that runs for minutes only: it begins no graph that it cannot finish."""
 
 
 class OwnerFaultError(Exception):
@@ -78,7 +80,7 @@ async def owners_of(stack: Stack) -> AsyncIterator[Owners]:
                     f"{silent[0].module} at {_address(settings, silent[0])} does not answer"
                 )
             closing.enter_context(stack.kept_down("backed up"))
-            await closing.enter_async_context(started(settings, silent, {}))
+            await closing.enter_async_context(started(settings, silent, NO_GRAPH))
         yield Owners(
             catalog_pb2_grpc.CatalogServiceStub(channels["upload"]),
             search_pb2_grpc.SearchServiceStub(channels["search"]),

@@ -19,7 +19,7 @@ from viewfinder.backup.layout import Manifest
 from viewfinder.blobs import OriginalStore
 from viewfinder.cli import dying_with
 from viewfinder.cli.backup_writing import Progress, spec_message
-from viewfinder.cli.owners import SEARCH, OwnerFaultError, started
+from viewfinder.cli.owners import NO_GRAPH, SEARCH, OwnerFaultError, started
 from viewfinder.cli.programs import environment_of
 from viewfinder.cli.restore_swap import commit, drop_unfinished, staging_dir
 from viewfinder.cli.stack_settings import StackSettings
@@ -31,7 +31,6 @@ _ROOM_FOR_VECTORS = 3  # the engine keeps them, their int8 copies and a log
 _RESERVE_BYTES = 256 << 20
 _WRITE_S = 300.0
 _HASH_CHUNK_BYTES = 1 << 20
-_NO_GRAPH_YET = str(10**9)
 
 
 class NotRestorableError(Exception):
@@ -178,7 +177,7 @@ async def _restore_index(
     environment = {
         "VIEWFINDER_SEARCH_ADDRESS": "",
         "VIEWFINDER_EMBEDDING_ADDRESS": "",  # nobody there: the index stays without an encoder
-        "VIEWFINDER_BUILD_ABOVE": _NO_GRAPH_YET,  # it is built once, while searches go on already
+        **NO_GRAPH,  # it is built once, while searches go on already
     }
     channel = open_channel(staged.address_of("search"), SEARCH.module)
     async with started(staged, [SEARCH], environment):
