@@ -56,11 +56,9 @@ def simulate(
     listener: Listener,
     *,
     graph: bool,
-    words: bool = True,
     make_encoder: MakeEncoder = encoder_of,
 ) -> Simulated:
-    """Fill the index of `data_dir`, and build its graph when `graph` says so. `words`: the points
-    can be found by file name, folder, tags, camera and event, as pictures are.
+    """Fill the index of `data_dir`, and build its graph when `graph` says so.
 
     Interrupted, it can be called again with the same recipe: the same points get the same ids.
 
@@ -83,7 +81,9 @@ def simulate(
         for batch in collection.batches():
             points = [
                 IndexPoint(
-                    point.id, point.payload, reader.of_document(point.text) if words else None
+                    point.id,
+                    point.payload,
+                    reader.of_document(point.text) if recipe.words else None,
                 )
                 for point in batch.points
             ]
@@ -107,7 +107,7 @@ def read_note(data_dir: Path) -> Recipe | None:
     """The recipe that this data folder was filled by, None when it was not."""
     try:
         stored: dict[str, Any] = json.loads((data_dir / NOTE).read_text())
-        return Recipe(**stored)
+        return Recipe(**{"words": False, **stored})  # in old ones it is not said
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:

@@ -56,12 +56,14 @@ _EVENTS = ("wedding", "holiday", "work", "birthday", "concert", "everyday")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Names a synthetic collection: the same recipe gives the same points."""
+    """Names a synthetic collection: the same recipe gives the same points. `words`: an index of
+    them finds them by file name, folder, tags, camera and event, too."""
 
     count: int
     dim: int
     kind: Kind = "clustered"
     seed: int = 0
+    words: bool = True
 
 
 @dataclass(frozen=True)

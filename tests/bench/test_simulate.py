@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from bench.simulate import CannotSimulate, Listener, encoder_name, read_note, simulate
 from bench.synthetic import Recipe
 from search_service.bulk import BulkLoader
+from search_service.edge_shard import EdgeShard
 from search_service.encoder_binding import EncoderBinding
 from search_service.engine_options import EngineOptions
 from search_service.index_folder import FolderLock
-from search_service.vector_index import IndexUnusable
+from search_service.vector_index import IndexQuery, IndexUnusable
+from search_service.words import Bm25Words
 from tests.bench.fake_encoder import WordEncoder
 
 RECIPE = Recipe(300, 16)
@@ -80,6 +83,24 @@ def test_a_folder_that_a_service_runs_on_is_refused(tmp_path: Path) -> None:
             fill(tmp_path)
     finally:
         lock.release()
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_points_are_found_by_their_words_where_these_are_wanted(
+    tmp_path: Path, words: bool
+) -> None:
+    fill(tmp_path, replace(RECIPE, words=words))
+    asked = Bm25Words().of_query("wedding")
+    assert asked is not None
+    shard = EdgeShard(tmp_path / "index" / "edge" / "0", OPTIONS)
+    hits = shard.search(IndexQuery(None, 10, words=asked.vector))
+    shard.close()
+    assert [hit.payload["metadata"]["event"] for hit in hits] == ["wedding"] * 10 * words
+
+
+def test_a_note_of_before_words_were_made_says_that_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "simulated.json").write_text('{"count": 3, "dim": 4, "kind": "uniform", "seed": 5}')
+    assert read_note(tmp_path) == Recipe(3, 4, "uniform", 5, words=False)
 
 
 def test_the_graph_is_built_when_it_is_wanted(tmp_path: Path) -> None:

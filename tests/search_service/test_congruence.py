@@ -173,6 +173,20 @@ async def test_records_are_retrieved_and_unknown_ids_passed_over(pair: Pair) -> 
         assert_same_record(one, other)
 
 
+async def test_payloads_come_alone_and_unknown_ids_are_passed_over(pair: Pair) -> None:
+    points, _ = library()
+    wanted = [points[3].id, UUID(int=1), points[9].id]
+    expected, found = [await index.payloads(wanted) for index in pair]
+    assert found == expected == {point.id: point.payload for point in (points[3], points[9])}
+
+
+async def test_what_only_helps_to_rank_changes_no_order(pair: Pair) -> None:
+    query = IndexQuery(QUERY, 60)
+    for index in pair:
+        whole, helped = await index.search(query), await index.search(replace(query, best=5))
+        assert [hit.id for hit in helped] == [hit.id for hit in whole]
+
+
 async def test_a_point_is_replaced_with_all_it_had(pair: Pair) -> None:
     points, vectors = library()
     changed = IndexPoint(points[1].id, {"file_name": "new"}, None)
@@ -240,6 +254,7 @@ async def test_what_was_never_created_is_empty(empty_pair: Pair) -> None:
         assert index.dim is None
         assert await index.search(IndexQuery(QUERY, 5)) == []
         assert await index.retrieve([UUID(int=1)]) == []
+        assert await index.payloads([UUID(int=1)]) == {}
         assert await index.facet("tags", (), 5) == []
         assert await index.count() == 0
         assert await index.scroll(None, 5) == ([], None)

@@ -40,6 +40,12 @@ def simulate(
         Path | None, typer.Option(help="The folder to fill; empty: VIEWFINDER_DATA_DIR.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same points.")] = 0,
+    words: Annotated[
+        bool,
+        typer.Option(
+            help="Have them found by file name, tags, camera and event, too, as pictures."
+        ),
+    ] = True,
     graph: Annotated[
         bool | None,
         typer.Option(
@@ -90,7 +96,7 @@ def simulate(
 
             done = simulate(
                 folder,
-                Recipe(count, dim, kind, seed),
+                Recipe(count, dim, kind, seed, words),
                 options,
                 Listener(lambda points: bars.update(loading, completed=points), show_building),
                 graph=wants_graph,
@@ -108,6 +114,7 @@ def simulate(
             "dim": dim,
             "kind": kind,
             "seed": seed,
+            "words": int(words),
             "encoder": done.encoder.name,
             "loading_s": round(done.loading_s, 2),
             "points_per_s": round(done.points / done.loading_s, 1),

@@ -20,7 +20,7 @@ def browser() -> Iterator[Browser]:
     yield from chromium()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Of these tests alone: they empty the library and count what is in it. Without a model."""
     settings = {"LLM_ENABLED": "false"}
@@ -70,7 +70,7 @@ def model(model_port: int) -> Iterator[ModelServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seeing_stack(
     browser: Browser, model_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
