@@ -15,8 +15,10 @@ from viewfinder.cli.samples import sample_pictures
 from viewfinder.client import Client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Not for the whole session: Playwright keeps an event loop running, beside which no test of
+    asyncio can run."""
     yield from chromium()
 
 
