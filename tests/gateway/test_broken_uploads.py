@@ -143,7 +143,7 @@ async def test_the_gateway_holds_little_of_a_large_file_while_upload_service_is_
     while reached != taken:  # until it stands still
         reached = taken
         await asyncio.sleep(0.1)
-    assert reached < 8 * MEGABYTE
+    assert reached < 32 * MEGABYTE  # gRPC's window follows the speed of the line, to some 10 MB
     services.upload.refusal = lambda _: FileTooLarge(size_bytes=reached, limit_bytes=1)
     services.upload.may_read.set()
     answer = await sending
