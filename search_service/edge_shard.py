@@ -11,10 +11,9 @@ The edge_*.py modules, and words.py, are the only ones that know this engine.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,6 +32,7 @@ from search_service.edge_points import (
     sparse_vector,
     vectors_with,
 )
+from search_service.edge_read_ahead import read_ahead
 from search_service.engine_options import EngineOptions
 from search_service.filters import Condition
 from search_service.late import PAGES, late_options
@@ -58,7 +58,6 @@ _SCHEMA = {
     "number": edge.PayloadSchemaType.Float,
     "flag": edge.PayloadSchemaType.Bool,
 }
-_SHOWN_FROM = ("payload_storage", "vector_storage-words/store")
 _DISK_TROUBLE = ("os error 28", "os error 30", "os error 13", "os error 122", "no space left")
 _CHECKPOINT_POINTS = 8192
 
@@ -196,8 +195,6 @@ class EdgeShard:
             return []
         found_by = edge_filter(query.conditions, query.without)
         with self._engine_call():
-            if query.vector is None and found_by is not None and not self._has_words(query):
-                return []  # found in 0.01 ms; with the filter the engine takes 1 ms to see it
             params = None if query.vector is None else self._params(query, found_by)
             stages = first_stage(query, found_by, params)
             request = edge.QueryRequest(
@@ -211,11 +208,6 @@ class EdgeShard:
                 params=params if stages is None else self._late_params(),
             )
             return [hit_of(point, query) for point in self._shard.query(request)]
-
-    def _has_words(self, query: IndexQuery) -> bool:
-        """Whether any text has one of the words, whatever the filter."""
-        request = edge.QueryRequest(query=nearest_to(query), limit=1, with_payload=False)
-        return bool(self._shard.query(request))
 
     def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there."""
@@ -336,7 +328,7 @@ class EdgeShard:
                 self._index_keys(shard)
                 self._shard = shard
             if not self._for_building:
-                _read_ahead(self._folder)
+                read_ahead(self._folder)
             self._dim, self._multi = dim, multi
         except (IndexFault, OSError, ValueError, KeyError, TypeError) as error:
             raise IndexUnusable(_why_unusable(self._folder, error)) from error
@@ -378,17 +370,6 @@ class EdgeShard:
 
 def _rescoring(options: EngineOptions) -> Any:
     return edge.QuantizationSearchParams(rescore=True, oversampling=options.oversampling)
-
-
-def _read_ahead(folder: Path) -> None:
-    """Have the system read what every hit is shown by, and does not stay in memory: of a million
-    that no cache holds, the payloads of eleven take 2 ms from the disk."""
-    if not hasattr(os, "posix_fadvise"):  # macOS
-        return
-    for place in _SHOWN_FROM:
-        for file in folder.glob(f"segments/*/{place}/*.dat"):
-            with suppress(OSError), file.open("rb") as opened:
-                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def _add_words(folder: Path) -> None:
