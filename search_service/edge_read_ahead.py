@@ -23,17 +23,25 @@ def read_ahead(folder: Path) -> None:
     """Of the shard that this process has open. Where a system cannot, nothing is done."""
     if not hasattr(os, "posix_fadvise"):  # macOS
         return
-    files = [
-        file for place in _SHOWN_FROM for file in folder.resolve().glob(f"segments/*/{place}/*.dat")
-    ]
     with suppress(OSError):
-        size = sum(file.stat().st_blocks * 512 for file in files)
-        if size > _MOST * psutil.virtual_memory().available:
+        files = [
+            file
+            for place in _SHOWN_FROM
+            for file in folder.resolve().glob(f"segments/*/{place}/*.dat")
+            if _is_filled(file)
+        ]
+        if sum(file.stat().st_size for file in files) > _MOST * psutil.virtual_memory().available:
             return
         for file in files:
             with file.open("rb") as opened:
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         _map({str(file) for file in files})
+
+
+def _is_filled(file: Path) -> bool:
+    """The engine makes files of 32 MB and fills them by and by; holes would take memory, too."""
+    status = file.stat()
+    return status.st_blocks * 512 >= status.st_size / 2
 
 
 def _map(files: set[str]) -> None:

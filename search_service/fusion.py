@@ -79,10 +79,6 @@ class WordSearch:
     words: QueryWords
     weights: ListWeights
 
-    def needs_vector(self, query: IndexQuery) -> bool:
-        """Whether `hits` compares what has the words with the query's vector."""
-        return query.with_vectors or query.score_threshold is not None
-
     async def hits(self, query: IndexQuery, search: Search) -> list[ScoredPoint]:
         """The best by words alone, best first.
 
@@ -97,7 +93,7 @@ class WordSearch:
             limit=DEPTH,
             score_threshold=None,
             with_payload=query.with_payload or self.weights.by_share,
-            with_vectors=self.needs_vector(query),
+            with_vectors=query.with_vectors or least is not None,
         )
         hits = [
             replace(

@@ -80,8 +80,10 @@ class Bm25Words:
     def of_document(self, text: str, described: str = "") -> SparseVector:
         """What a text says, and again, as terms of their own, what a description says of it; empty
         when it has no words. What is over the limits is left out."""
-        whole, shown = self._weights(text), self._weights(described)
-        whole |= {index | _DESCRIBED: value for index, value in shown.items()}
+        whole = self._weights(text)
+        if described:
+            shown = self._weights(described)
+            whole |= {index | _DESCRIBED: value for index, value in shown.items()}
         indices = tuple(sorted(whole))
         return SparseVector(indices, tuple(whole[index] for index in indices))
 
