@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -133,24 +132,6 @@ def test_everything_is_there_after_closing_and_opening(tmp_path: Path) -> None:
     assert again.dim == DIM
     assert find(again, QUERY, 10, None, ()) == before
     again.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice")
-def test_what_hits_are_shown_by_is_read_ahead_when_it_is_opened(
-    index: EdgeShard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index.upsert(*some_points(5))
-    index.close()
-    advised: list[str] = []
-
-    def advise(file: int, _start: int, _length: int, advice: int) -> None:
-        assert advice == os.POSIX_FADV_WILLNEED
-        advised.append(str(Path(f"/proc/self/fd/{file}").readlink()))
-
-    monkeypatch.setattr(os, "posix_fadvise", advise)
-    EdgeShard(tmp_path / "edge", FREE).close()
-    for place in ("payload_storage/page_0.dat", "vector_storage-words/store/page_0.dat"):
-        assert any(file.endswith(place) for file in advised)
 
 
 def test_leftovers_of_a_killed_optimiser_are_removed(tmp_path: Path) -> None:
