@@ -41,9 +41,9 @@ class BesideSearch:
         if hits is None:
             hits = await self.words.hits(asked, self.search)
         ranked = self.words.ranked(hits if self.judge is None else self.judge(hits))
-        if asked.with_payload:
+        if asked.with_payload or not self.words.needs_payload:
             return ranked
-        return replace(ranked, hits=[replace(hit, payload={}) for hit in ranked.hits])
+        return replace(ranked, hits=[hit._replace(payload={}) for hit in ranked.hits])
 
     async def _by_rows(self, asked: IndexQuery) -> Ranked:
         if self.late is None:
@@ -62,8 +62,7 @@ class BesideSearch:
         """With what the active collection knows of them; what that has not is left out."""
         records = {record.id: record for record in await self.retrieve([hit.id for hit in hits])}
         return [
-            replace(
-                hit,
+            hit._replace(
                 score=cosine(records[hit.id].vector, asked.vector),
                 payload=records[hit.id].payload if asked.with_payload else {},
                 vector=records[hit.id].vector if asked.with_vectors else None,

@@ -78,7 +78,10 @@ def _times(path: str, **bounds: str | None) -> Any:
 def _any_of(path: str, values: Sequence[str | bool | float]) -> list[Any]:
     conditions = []
     texts = [value for value in values if isinstance(value, str)]
-    if texts:
+    if len(texts) == 1:  # in half the time of any of one
+        match = edge.MatchValue(value=texts[0])
+        conditions.append(edge.FieldCondition(key=path, match=match))
+    elif texts:
         conditions.append(edge.FieldCondition(key=path, match=edge.MatchAny(any=texts)))
     for value in values:
         if isinstance(value, bool):

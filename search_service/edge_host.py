@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from search_service.durable_file import sync_log
@@ -35,6 +35,7 @@ from search_service.vector_index import (
     IndexUnusable,
     Payload,
     ScoredPoint,
+    Vector,
     Vectors,
 )
 from viewfinder.errors import StorageFull, ViewfinderError
@@ -102,8 +103,7 @@ class HostedShard:
 
     def search(self, query: IndexQuery) -> list[ScoredPoint]:
         """Best first."""
-        found: list[ScoredPoint] = self._call("search", query)
-        return found
+        return _unpacked(*self._call("search", query))
 
     def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those that are there."""
@@ -224,14 +224,47 @@ def _serve(connection: Any, folder: Path, options: EngineOptions) -> None:
         except EOFError:  # the service is gone
             name, arguments = "close", ()
         try:
-            shape = shard.dim, shard.multi
-            answer = (True, shape if name == "shape" else getattr(shard, name)(*arguments))
+            answer = (True, _answer(shard, name, arguments))
         except (IndexFault, ViewfinderError) as error:
             answer = (False, _described(error))
         with suppress(BrokenPipeError):
             connection.send(answer)
         if name == "close":
             return
+
+
+def _answer(shard: EdgeShard, name: str, arguments: tuple[Any, ...]) -> Any:
+    if name == "shape":
+        return shard.dim, shard.multi
+    answer = getattr(shard, name)(*arguments)
+    return _packed(answer) if name == "search" else answer
+
+
+_Columns: TypeAlias = tuple[
+    list[int], list[float], list[Payload], list[Vector | None], list[tuple[int, ...]]
+]
+
+
+def _packed(hits: Sequence[ScoredPoint]) -> _Columns:
+    """A hundred hits as columns cross in a third of the time."""
+    return (
+        [hit.id.int for hit in hits],
+        [hit.score for hit in hits],
+        [hit.payload for hit in hits],
+        [hit.vector for hit in hits],
+        [hit.matched for hit in hits],
+    )
+
+
+def _unpacked(
+    ids: list[int],
+    scores: list[float],
+    payloads: list[Payload],
+    vectors: list[Vector | None],
+    matched: list[tuple[int, ...]],
+) -> list[ScoredPoint]:
+    uuids = [UUID(int=number) for number in ids]
+    return list(map(ScoredPoint, uuids, scores, payloads, vectors, matched))
 
 
 def _described(error: Exception) -> tuple[str, Any]:

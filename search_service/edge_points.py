@@ -69,7 +69,8 @@ def _matched(vectors: Any, wanted: SparseVector | None) -> tuple[int, ...]:
     words = vectors.get(WORDS) if isinstance(vectors, dict) else None
     if words is None or wanted is None:
         return ()
-    return tuple(sorted(set(words.indices).intersection(wanted.indices)))
+    asked = frozenset(wanted.indices)
+    return tuple(sorted(asked.intersection(words.indices)))
 
 
 def _dense(vectors: Any) -> Vector:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 import numpy as np
 
@@ -79,6 +78,11 @@ class WordSearch:
     words: QueryWords
     weights: ListWeights
 
+    @property
+    def needs_payload(self) -> bool:
+        """To tell pages of documents from pictures."""
+        return self.weights.by_share
+
     async def hits(self, query: IndexQuery, search: Search) -> list[ScoredPoint]:
         """The best by words alone, best first.
 
@@ -92,14 +96,16 @@ class WordSearch:
             words=self.words.vector,
             limit=DEPTH,
             score_threshold=None,
-            with_payload=query.with_payload or self.weights.by_share,
+            with_payload=query.with_payload or self.needs_payload,
             with_vectors=query.with_vectors or least is not None,
         )
         hits = [
-            replace(
-                hit,
-                score=cosine(hit.vector, query.vector),
-                vector=hit.vector if query.with_vectors else None,
+            ScoredPoint(
+                hit.id,
+                cosine(hit.vector, query.vector),
+                hit.payload,
+                hit.vector if query.with_vectors else None,
+                hit.matched,
             )
             for hit in await search(asked)
         ]
@@ -128,19 +134,21 @@ def fuse(
     by_look: Sequence[ScoredPoint], beside: Sequence[Ranked], look: float = 1.0
 ) -> list[ScoredPoint]:
     """All of them, best first; `look` is the weight of the first list."""
-    values: dict[UUID, float] = {}
-    hits: dict[UUID, ScoredPoint] = {}
+    values: dict[int, float] = {}  # by the id's number: Python hashes UUIDs slowly
+    hits: dict[int, ScoredPoint] = {}
     for one in beside:
         for rank, (hit, weight) in enumerate(zip(one.hits, one.weights, strict=True)):
-            values[hit.id] = values.get(hit.id, 0.0) + weight / (RANK_CONSTANT + rank)
-            hits[hit.id] = _together(hits.get(hit.id), hit)
+            number = hit.id.int
+            values[number] = values.get(number, 0.0) + weight / (RANK_CONSTANT + rank)
+            hits[number] = _together(hits.get(number), hit)
     for rank, hit in enumerate(by_look):
+        number = hit.id.int
         # Below DEPTH a picture that is in another list too stands where that puts it, however deep
         # the list is that was asked for.
-        if rank < DEPTH or hit.id not in values:
-            values[hit.id] = values.get(hit.id, 0.0) + look / (RANK_CONSTANT + rank)
-        hits[hit.id] = _together(hits.get(hit.id), hit)
-    return sorted(hits.values(), key=lambda hit: (-values[hit.id], hit.id.int))
+        if rank < DEPTH or number not in values:
+            values[number] = values.get(number, 0.0) + look / (RANK_CONSTANT + rank)
+        hits[number] = _together(hits.get(number), hit)
+    return [hits[number] for number in sorted(hits, key=lambda one: (-values[one], one))]
 
 
 def _together(known: ScoredPoint | None, hit: ScoredPoint) -> ScoredPoint:

@@ -145,7 +145,7 @@ async def _fused(
     found: list[Found] = []
     more = False
     for hit in hits:
-        if tag_of(hit) in known:
+        if known and tag_of(hit) in known:
             if folding is not None:
                 folding.add(Found(hit))
             continue
@@ -272,21 +272,18 @@ async def _add_pages(hits: Sequence[Found], query: IndexQuery, find: Find) -> No
 async def _add_payloads(hits: list[Found], query: IndexQuery, records: Records) -> None:
     """Deep pages, and those by words too, are found without payloads, by words alone also without
     cosines. What was deleted meanwhile is left out."""
-    unscored = [one.point.id for one in hits if math.isnan(one.point.score)]
-    known = {record.id: record for record in await records.retrieve(unscored)} if unscored else {}
-    scored = [one.point.id for one in hits if not math.isnan(one.point.score)]
-    payloads = await records.payloads(scored) if scored else {}
-    payloads |= {record.id: record.payload for record in known.values()}
-    scores = {record.id: cosine(record.vector, query.vector) for record in known.values()}
+    ids = [one.point.id for one in hits]
+    scores = {one.point.id: one.point.score for one in hits}
+    if any(map(math.isnan, scores.values())):
+        known = await records.retrieve(ids)
+        payloads = {record.id: record.payload for record in known}
+        for record in known:
+            if math.isnan(scores[record.id]):
+                scores[record.id] = cosine(record.vector, query.vector)
+    else:
+        payloads = await records.payloads(ids)
     hits[:] = [
-        replace(
-            one,
-            point=replace(
-                one.point,
-                score=scores.get(one.point.id, one.point.score),
-                payload=payloads[one.point.id],
-            ),
-        )
-        for one in hits
-        if one.point.id in payloads
+        replace(one, point=one.point._replace(score=scores[which], payload=payloads[which]))
+        for which, one in zip(ids, hits, strict=True)
+        if which in payloads
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -68,12 +68,12 @@ class IndexQuery:
     best: int | None = None
 
 
-@dataclass(frozen=True)
-class ScoredPoint:
+class ScoredPoint(NamedTuple):
     """A point found, the best first. `score` is the cosine, or BM25's where words were looked for.
 
     `matched`: terms of the query's words that the point has too. `late`: MaxSim per token of the
-    query, where that is known.
+    query, where that is known. A tuple, for a search makes hundreds of them: a frozen dataclass
+    takes six times as long.
     """
 
     id: UUID

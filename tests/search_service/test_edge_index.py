@@ -272,6 +272,37 @@ async def test_a_killed_host_is_started_again_and_nothing_is_lost(
     assert await index.count() == 400
 
 
+async def test_a_host_answers_as_the_shard_in_the_same_process(
+    open_index: Callable[..., EdgeIndex],
+) -> None:
+    index = open_index()
+    await index.create(DIM)
+    points, vectors = some_points(40)
+    words = [SparseVector((n % 3, 1 << 31), (1 + n / 100, 0.5)) for n in range(40)]
+    named = [
+        IndexPoint(one.id, {"tags": ["a", "b"]}, word)
+        for one, word in zip(points, words, strict=True)
+    ]
+    await index.upsert(named, vectors)
+    asked = [
+        IndexQuery(vectors[0], 5),
+        IndexQuery(vectors[0], 5, parse_filters({"tags": "a"}), with_payload=False),
+        IndexQuery(vectors[0], 50, with_vectors=True),
+        IndexQuery(None, 50, words=SparseVector((1, 2, 7), (1.0, 1.0, 1.0)), with_payload=False),
+        IndexQuery(None, 3, words=SparseVector((1,), (1.0,)), with_vectors=True),
+        IndexQuery(vectors[0], 5, parse_filters({"tags": "c"})),
+    ]
+    expected = [await index.search(query) for query in asked]
+    assert [len(hits) for hits in expected] == [5, 5, 40, 26, 3, 0]
+    await index.build()
+    assert isinstance(index._shard, HostedShard)
+    for query, hits in zip(asked, expected, strict=True):
+        for hit, one in zip(await index.search(query), hits, strict=True):
+            assert hit.score == pytest.approx(one.score, abs=1e-5)
+            assert (hit.id, hit.payload, hit.matched) == (one.id, one.payload, one.matched)
+            assert np.array_equal(hit.vector, one.vector) or hit.vector is one.vector is None
+
+
 async def test_errors_of_a_host_arrive_as_what_they_are(
     open_index: Callable[..., EdgeIndex], tmp_path: Path
 ) -> None:

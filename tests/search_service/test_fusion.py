@@ -93,10 +93,10 @@ def test_a_page_counts_by_the_share_of_the_words_it_has() -> None:
     words = QueryWords(SparseVector((1, 2, 3, 4, 5), (1.0,) * 5), {}, frozenset({1, 2, 3, 4, 5}))
     page = {"document": "d"}
     hits = [
-        replace(hit(1, 1, 2, 3, 4), payload=page),  # nothing has the fifth
-        replace(hit(2, 1, 2, 3), payload=page),
-        replace(hit(3, 1, 2), payload=page),
-        replace(hit(4, 1), payload=page),
+        hit(1, 1, 2, 3, 4)._replace(payload=page),  # nothing has the fifth
+        hit(2, 1, 2, 3)._replace(payload=page),
+        hit(3, 1, 2)._replace(payload=page),
+        hit(4, 1)._replace(payload=page),
         hit(5, 1, 2, 3, 4),  # of a picture's name all count or some do
     ]
     weights = WordSearch(words, ListWeights(0.5, 2.0, by_share=True)).ranked(hits).weights
@@ -120,11 +120,11 @@ def test_a_page_is_worth_the_sum_of_its_places() -> None:
 
 
 def test_what_any_list_knows_of_a_page_is_told() -> None:
-    by_rows = replace(hit(2), score=math.nan, late=0.7)
-    by_words = replace(hit(2, DOG), payload={"page": 3})
+    by_rows = hit(2)._replace(score=math.nan, late=0.7)
+    by_words = hit(2, DOG)._replace(payload={"page": 3})
     told = fuse([hit(1)], [Ranked([by_words], [1.0]), Ranked([by_rows], [1.0])])[0]
     assert told == ScoredPoint(UUID(int=2), 0.5, {"page": 3}, None, (DOG,), 0.7)
-    assert fuse([replace(hit(2), score=0.25)], [Ranked([by_rows], [1.0])])[0].score == 0.25
+    assert fuse([hit(2)._replace(score=0.25)], [Ranked([by_rows], [1.0])])[0].score == 0.25
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 
 from search_service.collection_set import CollectionSet
 from search_service.encoder_binding import EncoderSpec
-from search_service.vector_index import IndexQuery, ScoredPoint, Vector
+from search_service.vector_index import IndexQuery, IndexRecord, ScoredPoint, Vector
 from search_service.wire import spec_message
 from tests.search_service.conftest import FakeEncoder
 from tests.search_service.points import SPEC, picture_vector, some_points, word_vector
@@ -218,6 +219,37 @@ async def test_words_are_looked_for_while_the_text_is_embedded(
     monkeypatch.setattr(encoder, "embed_text", embed_late)
     answer = await stub.Search(search_pb2.SearchRequest(text="img 1234", top_k=1))
     assert [hit.id for hit in answer.hits] == [str(UUID(int=1))]
+
+
+async def far_from_its_word(stub: Any) -> list[Any]:
+    """150 pictures that look like "beach", and one that does least and is named so; the first 3."""
+    like = some_points(150)[1] + 5 * word_vector("beach")
+    await stub.Upsert(upsert_of([*like, -word_vector("beach")]))
+    named = search_pb2.Point(id=str(UUID(int=151)), text="beach.jpg")
+    await stub.SetPayload(search_pb2.SetPayloadRequest(points=[named]))
+    answer = await stub.Search(search_pb2.SearchRequest(text="beach", top_k=3, mode="hybrid"))
+    return list(answer.hits)
+
+
+async def test_what_only_its_words_found_is_told_with_its_cosine(stub: Any) -> None:
+    first, *others = await far_from_its_word(stub)
+    assert first.id == str(UUID(int=151))
+    assert first.score == pytest.approx(-1, abs=1e-5)
+    assert [hit.score > 0.5 for hit in others] == [True, True]
+
+
+async def test_what_is_deleted_before_it_is_shown_is_left_out(
+    stub: Any, collections: CollectionSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieve = collections.active.retrieve
+
+    async def deleted_first(ids: Sequence[UUID]) -> list[IndexRecord]:
+        await collections.delete([UUID(int=151)])
+        return await retrieve(ids)
+
+    monkeypatch.setattr(collections.active, "retrieve", deleted_first)
+    hits = await far_from_its_word(stub)
+    assert [hit.score > 0.5 for hit in hits] == [True, True]
 
 
 async def test_visual_looks_at_pictures_only(stub: Any) -> None:

@@ -283,7 +283,7 @@ def engines(
         raise fail(f"--engine {unknown[0]}: one of {', '.join(PACKAGES)}", WRONG_ARGUMENT)
     chosen = {name: PACKAGES[name] for name in PACKAGES if not engine or name in engine}
     plan = PeerPlan(
-        Recipe(count, dim, kind, seed),
+        Recipe(count, dim, kind, seed, words=False),
         queries,
         keep=None if keep is None else keep.absolute(),
         ask=not build_only,
