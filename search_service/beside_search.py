@@ -18,7 +18,7 @@ Retrieve = Callable[[Sequence[UUID]], Awaitable[list[IndexRecord]]]
 @dataclass(frozen=True)
 class BesideSearch:
     """Asks both at the same time. `judge` leaves out what looks too unlike the query; None: what is
-    found here is not judged by its look. `word_hits`: what `words` find, if it is known already."""
+    found here is not judged by its look. `word_hits`: what `words` find, if that is under way."""
 
     words: WordSearch | None
     late: LateQuery | None
@@ -26,7 +26,7 @@ class BesideSearch:
     search: Search
     retrieve: Retrieve
     judge: Judge | None
-    word_hits: list[ScoredPoint] | None = None
+    word_hits: Awaitable[list[ScoredPoint] | None] | None = None
 
     async def find(self, asked: IndexQuery) -> list[Ranked]:
         """The lists, best first."""
@@ -37,7 +37,7 @@ class BesideSearch:
     async def _by_words(self, asked: IndexQuery) -> Ranked:
         if self.words is None:
             return Ranked((), ())
-        hits = self.word_hits
+        hits = None if self.word_hits is None else await self.word_hits
         if hits is None:
             hits = await self.words.hits(asked, self.search)
         ranked = self.words.ranked(hits if self.judge is None else self.judge(hits))

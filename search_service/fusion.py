@@ -18,7 +18,7 @@ from search_service.vector_index import IndexQuery, ScoredPoint, Vector
 from search_service.words import QueryWords
 
 DEPTH = 100
-"""So many of each list meet; what only looks right goes on below."""
+"""So many of each list meet, or fewer by words; what only looks right goes on below."""
 RANK_CONSTANT = 10
 _NEARLY_ALL = 1.5
 
@@ -34,7 +34,7 @@ class ListWeights:
     `grows_from`: from so many words on, the larger their share of the query the more, by this power
     of the share; 0: never. `by_share`: a page of a document has so many words that their share
     counts: from half of the query's on, the weight rises from `some` to `all`. Words that nothing
-    has are not asked for.
+    has are not asked for. `depth`: so many of the list of words count.
     """
 
     some: float
@@ -45,6 +45,7 @@ class ListWeights:
     by_share: bool = False
     grows_from: int = 0
     power: float = 1.0
+    depth: int = DEPTH
 
     def of_some(self, has: int, asked: int) -> float:
         """Of a picture that has so many of the words asked for, but not all.
@@ -94,7 +95,7 @@ class WordSearch:
             query,
             vector=None,
             words=self.words.vector,
-            limit=DEPTH,
+            limit=self.weights.depth,
             score_threshold=None,
             with_payload=query.with_payload or self.needs_payload,
             with_vectors=query.with_vectors or least is not None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -55,13 +56,15 @@ class FusedSearch:
     """How to find the best by other than the look, and to join them with those that look right.
 
     `pages_found`: of a document that was found are told the pages that were found with it, not all.
-    `keep`: which of the joined hits may stay; None: all.
+    `keep`: which of the joined hits may stay; None: all. `at_once`: something is likely to be found
+    by other than the look, so what looks right is looked for at the same time.
     """
 
     find_beside: Callable[[IndexQuery], Awaitable[list[Ranked]]]
     look_weight: float = 1.0
     pages_found: bool = False
     keep: Callable[[ScoredPoint], bool] | None = None
+    at_once: bool = False
 
 
 async def find_page(
@@ -134,11 +137,17 @@ async def _fused(
         with_payload=bool(wanted.group_by),
         with_vectors=wanted.folds,
     )
-    beside = await fused.find_beside(asked)
+    by_look = None
+    if fused.at_once:
+        beside, by_look = await asyncio.gather(fused.find_beside(asked), find(asked))
+    else:
+        beside = await fused.find_beside(asked)
     goes_on = cursor is not None and cursor.place == _BY_SHOWN
     if not goes_on and not any(one.hits for one in beside):
         return None
-    hits = fuse(await find(asked), beside, fused.look_weight)
+    if by_look is None:
+        by_look = await find(asked)
+    hits = fuse(by_look, beside, fused.look_weight)
     if fused.keep is not None:
         hits = list(filter(fused.keep, hits))
     folding, known = folding_of(wanted), frozenset(shown)

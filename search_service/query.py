@@ -124,10 +124,15 @@ class Searcher:
             cursor = decode(wanted.cursor, question_of(wanted, conditions))
         by_words = self._word_search(wanted)
         started = time.perf_counter()
-        (looked_for, late, vector_ms), word_hits = await asyncio.gather(
-            self._vectors_of(wanted, collection, cursor),
-            self._word_hits_ahead(by_words, wanted, conditions, collection, cursor),
+        word_hits = asyncio.create_task(
+            self._word_hits_ahead(by_words, wanted, conditions, collection, cursor)
         )
+        word_hits.add_done_callback(_heard)
+        try:
+            looked_for, late, vector_ms = await self._vectors_of(wanted, collection, cursor)
+        except BaseException:
+            word_hits.cancel()
+            raise
         if cursor is not None:
             check_encoder(cursor, looked_for.spec)
         late_curve = None
@@ -172,7 +177,13 @@ class Searcher:
             keep = None
             if least > 0 and not judged_by_look:
                 keep = partial(_speaks, by_words, curve, late_curve, least, of_documents)
-            fused = FusedSearch(beside.find, weights.look, pages_found=of_documents, keep=keep)
+            fused = FusedSearch(
+                beside.find,
+                weights.look,
+                pages_found=of_documents,
+                keep=keep,
+                at_once=not word_hits.done(),  # what nothing has is known in no time
+            )
         page = await find_page(wanted, query, cursor, find, collection, fused, curve)
         facets: Sequence[Facet] = ()
         if wanted.facets:
@@ -208,8 +219,8 @@ class Searcher:
         collection: Collection,
         cursor: Cursor | None,
     ) -> list[ScoredPoint] | None:
-        """What has the words, found while the text is embedded; None where that takes the text's
-        vector, or is not asked for."""
+        """What has the words, looked for while the text is embedded; None where that takes the
+        text's vector, or is not asked for."""
         spec = collection.spec
         if by_words is None or spec is None or wanted.has_least or wanted.folds:
             return None
@@ -285,6 +296,12 @@ def _speaks(
     if late_curve is not None and hit.late is not None:
         return late_curve.of(hit.late) >= least
     return curve is not None and curve.of(hit.score) >= least
+
+
+def _heard(task: asyncio.Task[object]) -> None:
+    """What went wrong in it is told where it is awaited; where a search ends before, nowhere."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _ms_since(started: float) -> float:

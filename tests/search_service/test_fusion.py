@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from search_service.fusion import DEPTH, RANK_CONSTANT, ListWeights, Ranked, WordSearch, fuse
-from search_service.mode import AUTO, HYBRID, word_search
-from search_service.vector_index import ScoredPoint, SparseVector
+from search_service.mode import AUTO, HYBRID, Mode, word_search
+from search_service.vector_index import IndexQuery, ScoredPoint, SparseVector
 from search_service.words import Bm25Words, QueryWords
 
 RED, DOG = 1, 2
@@ -155,6 +155,20 @@ def test_visual_knows_no_words() -> None:
     found = word_search("a dog", "auto", words)
     assert found is not None
     assert replace(found, weights=HYBRID) == word_search("a dog", "hybrid", words)
+
+
+@pytest.mark.parametrize(("mode", "depth"), [("auto", 50), ("hybrid", 100)])
+async def test_so_many_are_found_by_words(mode: Mode, depth: int) -> None:
+    words = word_search("a dog", mode, Bm25Words())
+    assert words is not None
+    limits = []
+
+    async def search(asked: IndexQuery) -> list[ScoredPoint]:
+        limits.append(asked.limit)
+        return []
+
+    assert await words.hits(IndexQuery(None, 10), search) == []
+    assert limits == [depth]
 
 
 def test_the_more_words_a_text_has_the_more_it_is_worth_but_one_may_be_chance() -> None:

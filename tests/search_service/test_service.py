@@ -221,6 +221,50 @@ async def test_words_are_looked_for_while_the_text_is_embedded(
     assert [hit.id for hit in answer.hits] == [str(UUID(int=1))]
 
 
+async def test_the_look_is_looked_for_while_words_are(
+    stub: Any, collections: CollectionSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    looked = asyncio.Event()
+    search = collections.active.search
+
+    async def words_last(spec: EncoderSpec, query: IndexQuery) -> tuple[list[ScoredPoint], int]:
+        if query.vector is not None:
+            looked.set()
+        else:
+            await asyncio.wait_for(looked.wait(), 20)
+        return await search(spec, query)
+
+    monkeypatch.setattr(collections.active, "search", words_last)
+    answer = await stub.Search(search_pb2.SearchRequest(text="img 1234", top_k=1))
+    assert [hit.id for hit in answer.hits] == [str(UUID(int=1))]
+
+
+async def test_words_that_nothing_has_cost_no_second_search(
+    stub: Any, collections: CollectionSet, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    known = asyncio.Event()
+    asked = []
+    search, embed = collections.active.search, encoder.embed_text
+
+    async def search_seen(spec: EncoderSpec, query: IndexQuery) -> tuple[list[ScoredPoint], int]:
+        asked.append(query.limit if query.vector is not None else 0)
+        found = await search(spec, query)
+        known.set()
+        return found
+
+    async def embed_late(text: str, name: str) -> tuple[Vector, EncoderSpec]:
+        await asyncio.wait_for(known.wait(), 20)
+        await asyncio.sleep(0.01)
+        return await embed(text, name)
+
+    monkeypatch.setattr(collections.active, "search", search_seen)
+    monkeypatch.setattr(encoder, "embed_text", embed_late)
+    await stub.Search(search_pb2.SearchRequest(text="zebra", top_k=1))
+    assert asked == [0, 2]
+
+
 async def far_from_its_word(stub: Any) -> list[Any]:
     """150 pictures that look like "beach", and one that does least and is named so; the first 3."""
     like = some_points(150)[1] + 5 * word_vector("beach")
