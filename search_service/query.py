@@ -124,6 +124,7 @@ class Searcher:
             cursor = decode(wanted.cursor, question_of(wanted, conditions))
         by_words = self._word_search(wanted)
         started = time.perf_counter()
+        epoch = collection.epoch  # of before the first look at the index
         word_hits = asyncio.create_task(
             self._word_hits_ahead(by_words, wanted, conditions, collection, cursor)
         )
@@ -150,7 +151,6 @@ class Searcher:
             score_threshold=score_cut(curve, wanted.score_threshold, least),
             exact=wanted.exact,
         )
-        epoch = collection.epoch
 
         async def search(asked: IndexQuery) -> list[ScoredPoint]:
             hits, _ = await collection.search(looked_for.spec, asked)

@@ -240,6 +240,22 @@ async def test_the_look_is_looked_for_while_words_are(
     assert [hit.id for hit in answer.hits] == [str(UUID(int=1))]
 
 
+async def test_an_answer_is_no_newer_than_its_words(
+    stub: Any, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stub.Upsert(upsert_with_texts(TEXTS))
+    embed = encoder.embed_text
+
+    async def embed_after_a_write(text: str, name: str) -> tuple[Vector, EncoderSpec]:
+        await stub.Upsert(upsert_with_texts({"a cow": "IMG_1234.jpg"}))
+        return await embed(text, name)
+
+    before = (await stub.Search(search_pb2.SearchRequest(text="img 1234", top_k=1))).epoch
+    monkeypatch.setattr(encoder, "embed_text", embed_after_a_write)
+    meanwhile = await stub.Search(search_pb2.SearchRequest(text="img 1234", top_k=1))
+    assert meanwhile.epoch == before
+
+
 async def test_words_that_nothing_has_cost_no_second_search(
     stub: Any, collections: CollectionSet, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
