@@ -92,7 +92,10 @@ def _times(path: str, **bounds: str | None) -> models.FieldCondition:
 def _any_of(path: str, values: Sequence[str | bool | float]) -> list[Any]:
     conditions = []
     texts = [value for value in values if isinstance(value, str)]
-    if texts:
+    if len(texts) == 1:  # the same engine as the embedded one, where this takes half the time
+        only = models.MatchValue(value=texts[0])
+        conditions.append(models.FieldCondition(key=path, match=only))
+    elif texts:
         conditions.append(models.FieldCondition(key=path, match=models.MatchAny(any=texts)))
     for value in values:
         if isinstance(value, bool):
