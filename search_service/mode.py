@@ -16,8 +16,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 # Measured, see docs/evaluation.md: words that only nudge never made plain descriptions worse, also
 # where names lie; and up to ten pictures that have all the words come first, as names shall. Three
 # words or more seldom meet by chance: so pages are found by most of what stands on them. What is
-# further down than 50 by words changes nothing then, and a filter makes it dear to find.
-AUTO = ListWeights(some=0.25, all=2.0, few=10, grows_from=3, power=2.0, depth=50)
+# further down than 40 by words changes nothing then, and a filter makes it dear to find.
+AUTO = ListWeights(some=0.25, all=2.0, few=10, grows_from=3, power=2.0, depth=40)
 HYBRID = ListWeights(some=0.5, all=2.0, late=1.0, by_share=True, grows_from=2, power=1.5)
 # An encoder of pictures reads nothing: its look decides only between pages that are equal else.
 DOCUMENT = ListWeights(some=1.0, all=2.0, late=1.0, look=0.25, by_share=True)

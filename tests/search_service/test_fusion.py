@@ -157,7 +157,7 @@ def test_visual_knows_no_words() -> None:
     assert replace(found, weights=HYBRID) == word_search("a dog", "hybrid", words)
 
 
-@pytest.mark.parametrize(("mode", "depth"), [("auto", 50), ("hybrid", 100)])
+@pytest.mark.parametrize(("mode", "depth"), [("auto", 40), ("hybrid", 100)])
 async def test_so_many_are_found_by_words(mode: Mode, depth: int) -> None:
     words = word_search("a dog", mode, Bm25Words())
     assert words is not None
