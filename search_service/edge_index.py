@@ -136,14 +136,10 @@ class EdgeIndex:
 
     async def retrieve(self, ids: Sequence[UUID]) -> list[IndexRecord]:
         """Those of the ids that are there, in any order."""
-        if not ids:
-            return []
         return await self._on_thread(lambda: self._shard.retrieve(ids))
 
     async def payloads(self, ids: Sequence[UUID]) -> dict[UUID, Payload]:
         """Of those of the ids that are there."""
-        if not ids:
-            return {}
         return await self._on_thread(lambda: self._shard.payloads(ids))
 
     async def facet(
